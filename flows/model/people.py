@@ -1,0 +1,110 @@
+"""Who is who: one `Person` row is one human, whatever number of accounts, roles and employments that human has."""
+
+from datetime import date
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from flows.model.base import Base, Key, Line, Now
+from flows.model.organisations import Organisation
+
+
+class Person(Base):
+    __tablename__ = "person"
+
+    id: Mapped[Key]
+    given_name: Mapped[Line]
+    family_name: Mapped[Line]
+    title_before: Mapped[Line] = mapped_column(default="", server_default="")
+    title_after: Mapped[Line] = mapped_column(default="", server_default="")
+    email: Mapped[Line]
+    language: Mapped[Line] = mapped_column(default="cs", server_default="cs")
+    created_at: Mapped[Now]
+
+    @property
+    def name(self) -> str:
+        """As it is written in a letter: Ing. Žofie Šťastná, Ph.D."""
+        plain = " ".join(part for part in (self.title_before, self.given_name, self.family_name) if part)
+        return f"{plain}, {self.title_after}" if self.title_after else plain
+
+
+class LoginAccount(Base):
+    """The person behind an account of the identity server: known by issuer and subject, never by e-mail or name."""
+
+    __tablename__ = "login_account"
+
+    issuer: Mapped[Line] = mapped_column(primary_key=True)
+    subject: Mapped[Line] = mapped_column(primary_key=True)
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("person.id"), index=True)
+    linked_by: Mapped[Line]
+    linked_at: Mapped[Now]
+
+
+class RegionalRole(Base):
+    """May decide, run or audit for the region. Counts only together with the same role in the token; written by the operator's command only."""
+
+    __tablename__ = "regional_role"
+    __table_args__ = (CheckConstraint("role IN ('founder','region-it','security','dpo','it','auditor')", name="role"),)
+
+    id: Mapped[Key]
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("person.id"), index=True)
+    role: Mapped[Line]
+    valid_from: Mapped[date] = mapped_column(server_default=text("CURRENT_DATE"))
+    valid_until: Mapped[date | None]
+    granted_by: Mapped[Line]
+
+    person: Mapped[Person] = relationship(lazy="raise")
+
+
+class OrganisationRole(Base):
+    """May file for an organisation. Lives here only: nothing that the worker can grant in the identity server decides it."""
+
+    __tablename__ = "organisation_role"
+    __table_args__ = (CheckConstraint("role IN ('director','deputy','clerk')", name="role"),)
+
+    id: Mapped[Key]
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("person.id"), index=True)
+    organisation_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"), index=True)
+    role: Mapped[Line]
+    valid_from: Mapped[date] = mapped_column(server_default=text("CURRENT_DATE"))
+    valid_until: Mapped[date | None]
+
+    person: Mapped[Person] = relationship(lazy="raise")
+    organisation: Mapped[Organisation] = relationship(lazy="raise")
+
+
+class Employment(Base):
+    """Somebody works somewhere. One personal number in an organisation is one living employment."""
+
+    __tablename__ = "employment"
+    __table_args__ = (
+        CheckConstraint("state IN ('planned','active','ended','void')", name="state"),
+        CheckConstraint("ends IS NULL OR ends >= starts", name="order"),
+        Index("uq_employment_personal_number", "organisation_id", "personal_number", unique=True, postgresql_where=text("state IN ('planned','active')")),
+    )
+
+    id: Mapped[Key]
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("person.id"), index=True)
+    organisation_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"), index=True)
+    personal_number: Mapped[Line]
+    contract: Mapped[Line]
+    position: Mapped[Line]
+    manager: Mapped[Line] = mapped_column(default="", server_default="")
+    starts: Mapped[date]
+    ends: Mapped[date | None]
+    state: Mapped[Line] = mapped_column(default="planned", server_default="planned")
+
+    person: Mapped[Person] = relationship(lazy="raise")
+    organisation: Mapped[Organisation] = relationship(lazy="raise")
+
+
+class ReservedName(Base):
+    """A user name or address that is spoken for, before the first call to a server. Never given to another person."""
+
+    __tablename__ = "reserved_name"
+    __table_args__ = (CheckConstraint("kind IN ('user_name','address')", name="kind"), CheckConstraint("name = lower(name)", name="lower"))
+
+    kind: Mapped[Line] = mapped_column(primary_key=True)
+    name: Mapped[Line] = mapped_column(primary_key=True)
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("person.id"), index=True)

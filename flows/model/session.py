@@ -1,0 +1,52 @@
+"""The way to the database, and the only commit in the repository."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.orm import Session
+
+from flows.settings import Database, load
+
+
+@cache
+def engine() -> Engine:
+    """The pool of this process, with the database role of its settings."""
+    settings = load().need(Database)
+    return create_engine(settings.url.get_secret_value(), pool_size=settings.pool_size, pool_pre_ping=True, connect_args={"connect_timeout": 5})
+
+
+def open_session(person: UUID | None = None, roles: Iterable[str] = ()) -> Session:
+    """A session that sees what this person may see: row-level security reads both settings at every begin.
+
+    `roles` are regional roles that stand in the person's token; the database counts only those that its own table also has.
+    """
+    session = Session(engine(), expire_on_commit=False)
+    session.info.update(person=str(person or ""), roles=",".join(sorted(roles)))
+    return session
+
+
+@event.listens_for(Session, "after_begin")
+def _say_who_it_is(session: Session, _transaction: Any, connection: Connection) -> None:
+    if "person" in session.info:
+        who = text("SELECT set_config('nastup.person', :person, true), set_config('nastup.roles', :roles, true)")
+        connection.execute(who, {"person": session.info["person"], "roles": session.info["roles"]})
+
+
+@contextmanager
+def transaction(session: Session | None = None) -> Iterator[Session]:
+    """All that happens inside is kept together or not at all. Without a session: one of the process itself (worker, dispatcher)."""
+    own = session is None
+    session = session or open_session()
+    try:
+        yield session
+        session.commit()
+    except BaseException:
+        session.rollback()
+        raise
+    finally:
+        if own:
+            session.close()
