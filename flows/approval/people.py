@@ -1,0 +1,79 @@
+"""Who is asking, and what they may do."""
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, joinedload
+
+from flows.approval.audit import Actor
+from flows.approval.refusals import NotAllowed, NotFound
+from flows.model import OrganisationRole, RegionalRole
+from flows.sentence import say
+
+
+class Regional(StrEnum):
+    FOUNDER = "founder"
+    REGION_IT = "region-it"
+    SECURITY = "security"
+    DPO = "dpo"
+    IT = "it"
+    AUDITOR = "auditor"
+
+
+DECIDES = frozenset({Regional.FOUNDER, Regional.REGION_IT, Regional.SECURITY})
+
+
+@dataclass(frozen=True)
+class Caller:
+    """A person with a session: regional roles count only if they stand in the token and in our table.
+
+    `second_factor`: the log-in was confirmed by one (claim `acr`/`amr` of the ID token).
+    """
+
+    person: UUID
+    name: str
+    roles: frozenset[Regional]
+    second_factor: bool
+    language: str = "cs"
+
+    @property
+    def actor(self) -> Actor:
+        return Actor(self.name, self.person)
+
+    @property
+    def decides(self) -> bool:
+        return bool(self.roles & DECIDES)
+
+    def must_be(self, *roles: Regional) -> None:
+        """Raises NotAllowed in words when the person holds none of the roles."""
+        if not self.roles & set(roles):
+            raise NotAllowed(say("This is done by another group of the region. You may read it, but not change it."))
+
+
+def regional_roles(session: Session, person: UUID, token_roles: frozenset[str], today: date) -> frozenset[Regional]:
+    """The roles that count: in the token and in the table, in force today."""
+    rows = session.scalars(select(RegionalRole).where(RegionalRole.person_id == person, RegionalRole.valid_from <= today))
+    return frozenset(Regional(row.role) for row in rows if row.role in token_roles and (row.valid_until is None or row.valid_until >= today))
+
+
+def organisation_roles(session: Session, person: UUID, today: date) -> list[OrganisationRole]:
+    """Where the person may file, in force today, with their organisations."""
+    rows = (
+        select(OrganisationRole)
+        .where(OrganisationRole.person_id == person, OrganisationRole.valid_from <= today)
+        .options(joinedload(OrganisationRole.organisation))
+        .order_by(OrganisationRole.organisation_id)
+    )
+    return [row for row in session.scalars(rows) if row.valid_until is None or row.valid_until >= today]
+
+
+def role_in(session: Session, person: UUID, organisation: UUID, today: date) -> str:
+    """director, deputy or clerk of that organisation. Raises NotFound for a stranger: the organisation does not exist for them."""
+    held = {row.role for row in organisation_roles(session, person, today) if row.organisation_id == organisation}
+    for role in ("director", "deputy", "clerk"):
+        if role in held:
+            return role
+    raise NotFound

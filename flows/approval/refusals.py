@@ -1,0 +1,69 @@
+"""Why something was not done, in words, with the status that a page answers."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from flows.sentence import Sentence, say
+
+
+class Refusal(Exception):
+    """Not done, and nothing changed. `sentence` is for the person who asked."""
+
+    status = 409
+
+    def __init__(self, sentence: Sentence) -> None:
+        super().__init__(str(sentence))
+        self.sentence = sentence
+
+
+class NotFound(Refusal):
+    """Not there, or not for this person: the same answer, so that nobody learns what exists elsewhere."""
+
+    status = 404
+
+    def __init__(self) -> None:
+        super().__init__(say("There is nothing at this address, or it is not for you."))
+
+
+class NotAllowed(Refusal):
+    """The person may see it, but this is not theirs to do."""
+
+    status = 403
+
+
+class SecondFactorNeeded(NotAllowed):
+    def __init__(self) -> None:
+        super().__init__(say("Decisions need a log-in with the second factor. Log in again and confirm it with the code from your phone."))
+
+
+class AlreadyDecided(Refusal):
+    """Somebody was faster: who and when."""
+
+    def __init__(self, name: str, at: datetime, verdict: str) -> None:
+        words = (
+            say("%(name)s approved this request on %(at)s. Your decision was not needed and nothing of it was kept.", name=name, at=at.isoformat())
+            if verdict == "approve"
+            else say("%(name)s refused this request on %(at)s. Your decision was not needed and nothing of it was kept.", name=name, at=at.isoformat())
+        )
+        super().__init__(words)
+
+
+class NoLongerOpen(Refusal):
+    """The request is not waiting for this any more."""
+
+
+class PlanChanged(Refusal):
+    """What would be made is not what was on the page."""
+
+    def __init__(self) -> None:
+        super().__init__(say("The request changed after you opened it. Read it again and decide anew; your decision was not kept."))
+
+
+class FormProblems(Refusal):
+    """What was typed cannot be taken: a sentence per field, the empty name for the whole form."""
+
+    status = 422
+
+    def __init__(self, fields: Mapping[str, Sentence]) -> None:
+        super().__init__(say("Some answers need to be corrected. Nothing was submitted and nothing you typed was lost."))
+        self.fields = fields
