@@ -99,11 +99,12 @@ class Restored:
 
 @dataclass(frozen=True)
 class Bounce:
-    """Mail that came back: the address that refused, when, and the server's words."""
+    """Mail that came back: the address that refused, when, the server's words, and the address it was first sent to (the work address)."""
 
     address: str
     at: datetime
     diagnostic: str
+    sent_to: str = ""
 
 
 class IdentitySystem(Protocol):
@@ -224,7 +225,7 @@ class RunControl(Protocol):
     """The runs of requests in Prefect: one per request and generation (idempotency key <request>:<generation>)."""
 
     def create(self, request: UUID, generation: int, flow: str, number: str, waiting_for: str) -> RunSeen:
-        """Created as AwaitingApproval; again with the same key = the same run. `flow` is the deployment's flow name, `number` the run's name."""
+        """Created as AwaitingApproval; again with the same key = the same run. `flow` names the deployment, `number` the run."""
         ...
 
     def release(self, request: UUID, generation: int, *, again: bool = False) -> None:
