@@ -26,7 +26,9 @@ B = TypeVar("B", bound=Branch)
 
 
 class Database(Branch):
-    url: SecretStr = Field(description="PostgreSQL address of the portal's database, with the role of this process: postgresql+psycopg://role:password@host:port/portal")
+    url: SecretStr = Field(
+        description="PostgreSQL address of the portal's database, with the role of this process: postgresql+psycopg://role:password@host:port/portal"
+    )
     pool_size: int = Field(10, description="connections kept open", ge=1)
 
 
@@ -53,6 +55,7 @@ class Oidc(Branch):
 class Keycloak(Branch):
     address: str = Field(description="address of Keycloak for the worker")
     realm: str = Field("nastup", description="the realm")
+    issuer: str = Field("", description="issuer in the tokens, when it is not <address>/realms/<realm>")
     client_id: str = Field("nastup-worker", description="service account of the worker")
     client_secret: SecretStr = Field(description="its secret")
     activation_client: str = Field("portal", description="client to which the activation pages lead back")
@@ -70,6 +73,7 @@ class Mail(Branch):
     verifier_secret: SecretStr = Field(description="its password")
     proof_secret: SecretStr = Field(description="value of the header that files a proof message into the folder Overeni")
     sender: str = Field(description="sender of the portal's letters and of proof messages: nastup@kraj.example")
+    sender_secret: SecretStr = Field(SecretStr(""), description="IMAP password of the sender's mailbox, where bounces are read")
 
 
 class Backup(Branch):
@@ -133,7 +137,9 @@ class Settings(BaseSettings):
         for name in type(self).model_fields:
             if isinstance(value := getattr(self, name), branch):
                 return value
-        raise SettingsMissing(f"The settings of {branch.__name__} are missing: set NASTUP_{_prefix(branch)}__* (table of settings in README.md).")
+        raise SettingsMissing(
+            f"The settings of {branch.__name__} are missing: set NASTUP_{_prefix(branch)}__* (table of settings in README.md)."
+        )
 
 
 def _prefix(branch: type[Branch]) -> str:

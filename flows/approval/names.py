@@ -17,9 +17,41 @@ MOST_NAMESAKES = 999
 
 # what mail systems, identity servers and swindlers use; RFC 2142 for the first row
 RESERVED = frozenset(
-    "abuse postmaster hostmaster webmaster noc security info support sales marketing "
-    "admin administrator root system daemon mailer-daemon mailer.daemon nobody no-reply noreply no.reply do-not-reply "
-    "nastup verifier dovecot postfix keycloak prefect service-account spravce podpora sekretariat reditel".split()
+    [
+        "abuse",
+        "postmaster",
+        "hostmaster",
+        "webmaster",
+        "noc",
+        "security",
+        "info",
+        "support",
+        "sales",
+        "marketing",
+        "admin",
+        "administrator",
+        "root",
+        "system",
+        "daemon",
+        "mailer-daemon",
+        "mailer.daemon",
+        "nobody",
+        "no-reply",
+        "noreply",
+        "no.reply",
+        "do-not-reply",
+        "nastup",
+        "verifier",
+        "dovecot",
+        "postfix",
+        "keycloak",
+        "prefect",
+        "service-account",
+        "spravce",
+        "podpora",
+        "sekretariat",
+        "reditel",
+    ]
 )
 
 

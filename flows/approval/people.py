@@ -56,7 +56,9 @@ class Caller:
 def regional_roles(session: Session, person: UUID, token_roles: frozenset[str], today: date) -> frozenset[Regional]:
     """The roles that count: in the token and in the table, in force today."""
     rows = session.scalars(select(RegionalRole).where(RegionalRole.person_id == person, RegionalRole.valid_from <= today))
-    return frozenset(Regional(row.role) for row in rows if row.role in token_roles and (row.valid_until is None or row.valid_until >= today))
+    return frozenset(
+        Regional(row.role) for row in rows if row.role in token_roles and (row.valid_until is None or row.valid_until >= today)
+    )
 
 
 def organisation_roles(session: Session, person: UUID, today: date) -> list[OrganisationRole]:

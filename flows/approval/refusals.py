@@ -41,9 +41,17 @@ class AlreadyDecided(Refusal):
 
     def __init__(self, name: str, at: datetime, verdict: str) -> None:
         words = (
-            say("%(name)s approved this request on %(at)s. Your decision was not needed and nothing of it was kept.", name=name, at=at.isoformat())
+            say(
+                "%(name)s approved this request on %(at)s. Your decision was not needed and nothing of it was kept.",
+                name=name,
+                at=at.isoformat(),
+            )
             if verdict == "approve"
-            else say("%(name)s refused this request on %(at)s. Your decision was not needed and nothing of it was kept.", name=name, at=at.isoformat())
+            else say(
+                "%(name)s refused this request on %(at)s. Your decision was not needed and nothing of it was kept.",
+                name=name,
+                at=at.isoformat(),
+            )
         )
         super().__init__(words)
 

@@ -37,6 +37,7 @@ EFFECT_MOVES: dict[EffectState, frozenset[EffectState]] = {
 
 OPEN = frozenset(state for state, moves in REQUEST_MOVES.items() if moves)
 EXECUTABLE = frozenset({R.APPROVED, R.RUNNING, R.PREPARED, R.WAITING_RETRY})
+REPEATABLE = EXECUTABLE | {R.DONE}  # a done request may be run again: what is held is found, what is missing is made, the state stays
 
 
 def move(session: Session, request: OnboardingRequest, to: RequestState, by: Actor, **values: object) -> None:

@@ -163,6 +163,10 @@ class MailSystem(Protocol):
         """While open, what the identity server sends to `address` goes to `private_address`. Again with other values = replaced."""
         ...
 
+    def activation_forwarded(self, address: str) -> datetime | None:
+        """When the mail server last passed a letter of the identity server on to the private address; None when it never did."""
+        ...
+
     def close_activation(self, address: str) -> None:
         """Closed and the private address erased; nothing there is no error."""
         ...

@@ -1,4 +1,4 @@
-"""Mail of ours that came back. The server files what returns to our sender into the folder that the verifier may open."""
+"""Mail of ours that came back: delivery reports in the mailbox of our sender (its own password, no right to anybody else's mail)."""
 
 import email
 import email.message
@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from flows.connectors.base import Bounce, Misconfigured
-from flows.connectors.mail_servers import MailboxClosed, fetch, folder
+from flows.connectors.mail_servers import MailboxClosed, fetch, returned_mail
 from flows.sentence import say
 from flows.settings import Mail
 
@@ -17,7 +17,7 @@ from flows.settings import Mail
 def bounces(settings: Mail, since: datetime) -> Sequence[Bounce]:
     """Failed deliveries reported since then, oldest first. Raises Unavailable, Misconfigured when our sender has no mailbox."""
     try:
-        with folder(settings, settings.sender) as imap:
+        with returned_mail(settings) as imap:
             found = [bounce for at, text in _reports(imap, since) for bounce in _failures(text, at)]
     except MailboxClosed:
         raise Misconfigured(say("The mailbox of the portal's sender does not open."), "imap: sender") from None

@@ -7,9 +7,11 @@ import imaplib
 import re
 import ssl
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import cast
+
+from pydantic import SecretStr
 
 from flows.connectors.base import Misconfigured, Unavailable
 from flows.connectors.smtp import SECONDS, smtp_server, trust
@@ -42,14 +44,23 @@ def look_at(settings: Mail, address: str) -> SeenMailbox:
         return SeenMailbox(deliverable, False)
 
 
-@contextmanager
-def folder(settings: Mail, address: str) -> Generator[imaplib.IMAP4]:
+def folder(settings: Mail, address: str) -> AbstractContextManager[imaplib.IMAP4]:
     """The folder Overeni of a mailbox, opened by the verifier. Raises MailboxClosed, Unavailable, Misconfigured."""
+    return _opened(settings, f"{address}*{settings.verifier}", settings.verifier_secret, FOLDER)
+
+
+def returned_mail(settings: Mail) -> AbstractContextManager[imaplib.IMAP4]:
+    """The inbox of our own sender, where bounces arrive. Raises like `folder`."""
+    return _opened(settings, settings.sender, settings.sender_secret, "INBOX")
+
+
+@contextmanager
+def _opened(settings: Mail, user: str, password: SecretStr, name: str) -> Generator[imaplib.IMAP4]:
     try:
         with imaplib.IMAP4(settings.imap_host, settings.imap_port, timeout=SECONDS) as imap:
             imap.starttls(trust(settings.certificate))
-            _log_in(imap, settings, address)
-            if imap.select(FOLDER)[0] != "OK":
+            _log_in(imap, user, password)
+            if imap.select(name)[0] != "OK":
                 raise MailboxClosed
             yield imap
     except ssl.SSLCertVerificationError as error:
@@ -64,9 +75,9 @@ def fetch(imap: imaplib.IMAP4, uid: str) -> tuple[bytes, bytes]:
     return next(cast(tuple[bytes, bytes], part) for part in cast(list[object], parts) if isinstance(part, tuple))
 
 
-def _log_in(imap: imaplib.IMAP4, settings: Mail, address: str) -> None:
+def _log_in(imap: imaplib.IMAP4, user: str, password: SecretStr) -> None:
     try:
-        imap.login(f"{address}*{settings.verifier}", settings.verifier_secret.get_secret_value())
+        imap.login(user, password.get_secret_value())
     except imaplib.IMAP4.abort:
         raise MailboxClosed from None  # Dovecot drops the connection when the mailbox is suspended: no clean NO
     except imaplib.IMAP4.error as error:

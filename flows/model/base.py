@@ -22,7 +22,10 @@ def _values(members: type[Enum]) -> list[str]:
 
 
 class Base(DeclarativeBase):
-    type_annotation_map = {str: Text(), StrEnum: EnumType(StrEnum, native_enum=False, create_constraint=True, values_callable=_values, length=32)}  # noqa: RUF012
+    type_annotation_map = {
+        str: Text(),
+        StrEnum: EnumType(StrEnum, native_enum=False, create_constraint=True, values_callable=_values, length=32),
+    }  # noqa: RUF012
     metadata = MetaData(
         naming_convention={
             "ix": "ix_%(column_0_N_label)s",

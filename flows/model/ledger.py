@@ -45,7 +45,9 @@ class Effect(Base):
     started_at: Mapped[Now]
     changed_at: Mapped[Now]
 
-    attempts: Mapped[list["Attempt"]] = relationship(lazy="raise", order_by="Attempt.started_at", back_populates="effect", passive_deletes="all")
+    attempts: Mapped[list["Attempt"]] = relationship(
+        lazy="raise", order_by="Attempt.started_at", back_populates="effect", passive_deletes="all"
+    )
 
 
 class Attempt(Base):

@@ -8,7 +8,10 @@ from flows.model.base import Base, Key, Line, Now
 
 class Organisation(Base):
     __tablename__ = "organisation"
-    __table_args__ = (CheckConstraint("slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$'", name="slug"), CheckConstraint("domain = lower(domain)", name="domain"))
+    __table_args__ = (
+        CheckConstraint("slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$'", name="slug"),
+        CheckConstraint("domain = lower(domain)", name="domain"),
+    )
 
     id: Mapped[Key]
     slug: Mapped[Line] = mapped_column(unique=True)

@@ -81,7 +81,13 @@ class Employment(Base):
     __table_args__ = (
         CheckConstraint("state IN ('planned','active','ended','void')", name="state"),
         CheckConstraint("ends IS NULL OR ends >= starts", name="order"),
-        Index("uq_employment_personal_number", "organisation_id", "personal_number", unique=True, postgresql_where=text("state IN ('planned','active')")),
+        Index(
+            "uq_employment_personal_number",
+            "organisation_id",
+            "personal_number",
+            unique=True,
+            postgresql_where=text("state IN ('planned','active')"),
+        ),
     )
 
     id: Mapped[Key]

@@ -44,7 +44,12 @@ class OnboardingRequest(Base):
     __table_args__ = (
         CheckConstraint("state = 'draft' OR state = 'withdrawn' OR state = 'expired' OR number IS NOT NULL", name="numbered"),
         CheckConstraint("requester_id <> beneficiary_id", name="not_for_oneself"),
-        Index("ix_request_open", "state", "changed_at", postgresql_where=text("state NOT IN ('done','refused','withdrawn','expired','cancelled')")),
+        Index(
+            "ix_request_open",
+            "state",
+            "changed_at",
+            postgresql_where=text("state NOT IN ('done','refused','withdrawn','expired','cancelled')"),
+        ),
     )
 
     id: Mapped[Key]

@@ -16,7 +16,9 @@ from flows.settings import Database, load
 def engine() -> Engine:
     """The pool of this process, with the database role of its settings."""
     settings = load().need(Database)
-    return create_engine(settings.url.get_secret_value(), pool_size=settings.pool_size, pool_pre_ping=True, connect_args={"connect_timeout": 5})
+    return create_engine(
+        settings.url.get_secret_value(), pool_size=settings.pool_size, pool_pre_ping=True, connect_args={"connect_timeout": 5}
+    )
 
 
 def open_session(person: UUID | None = None, roles: Iterable[str] = ()) -> Session:

@@ -1,0 +1,63 @@
+"""A request before it is submitted: anything may be typed, nothing is lost, only its author sees it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, joinedload
+
+from flows.approval.people import Caller, role_in
+from flows.approval.refusals import NoLongerOpen, NotFound
+from flows.approval.states import move
+from flows.model import ActivationContact, OnboardingRequest, RequestState
+from flows.sentence import say
+
+PRAGUE = ZoneInfo("Europe/Prague")
+LONGEST_ANSWER = 2000  # characters kept of one answer in a draft; the check of the form refuses much less
+
+
+def new_draft(session: Session, by: Caller, organisation: UUID) -> OnboardingRequest:
+    """An empty request of that organisation. Raises NotFound when the person does not file for it."""
+    role_in(session, by.person, organisation, datetime.now(PRAGUE).date())
+    draft = OnboardingRequest(organisation_id=organisation, requester_id=by.person, content={"typed": {}})
+    session.add(draft)
+    session.flush()
+    return draft
+
+
+def my_draft(session: Session, by: Caller, draft: UUID) -> OnboardingRequest:
+    """The request that the person began, in whatever state it is now; locked until the end of the transaction. Raises NotFound."""
+    mine = (
+        select(OnboardingRequest)
+        .where(OnboardingRequest.id == draft, OnboardingRequest.requester_id == by.person)
+        .options(joinedload(OnboardingRequest.organisation, innerjoin=True))
+        .with_for_update(of=OnboardingRequest)
+    )
+    found = session.scalars(mine).one_or_none()
+    if found is None:
+        raise NotFound
+    role_in(session, by.person, found.organisation_id, datetime.now(PRAGUE).date())
+    return found
+
+
+def save_draft(session: Session, by: Caller, draft: UUID, typed: Mapping[str, str], private_address: str) -> OnboardingRequest:
+    """Keeps what was typed as it was typed. Raises NoLongerOpen once the request was submitted."""
+    request = my_draft(session, by, draft)
+    if request.state is not RequestState.DRAFT:
+        raise NoLongerOpen(say("This request was already submitted; it can no longer be changed here."))
+    request.content = {"typed": {name: value[:LONGEST_ANSWER] for name, value in typed.items()}}
+    contact = session.get(ActivationContact, request.id) or ActivationContact(request_id=request.id)
+    contact.address = private_address[:LONGEST_ANSWER]
+    session.add(contact)
+    session.flush()
+    return request
+
+
+def discard(session: Session, by: Caller, draft: UUID) -> None:
+    """Gives a draft up; the private address goes with it."""
+    request = my_draft(session, by, draft)
+    if contact := session.get(ActivationContact, request.id):
+        contact.address = None
+    move(session, request, RequestState.WITHDRAWN, by.actor)
