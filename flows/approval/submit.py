@@ -60,7 +60,7 @@ def _read(session: Session, request: OnboardingRequest) -> tuple[NewEmployee, st
         contact.address or "" if contact else "", names.our_domains(session, request.organisation.domain)
     )
     if problem:
-        problems["private_address"] = problem
+        problems["private_email"] = problem
     if employee and session.scalar(select(func.personal_number_taken(request.organisation_id, employee.personal_number))):
         problems["personal_number"] = _number_taken()
     if problems or employee is None or address is None:

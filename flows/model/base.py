@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import Enum, StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 from uuid import UUID, uuid4
 
 from sqlalchemy import DateTime, MetaData, Text, func, text
@@ -22,10 +22,10 @@ def _values(members: type[Enum]) -> list[str]:
 
 
 class Base(DeclarativeBase):
-    type_annotation_map = {
+    type_annotation_map: ClassVar = {
         str: Text(),
         StrEnum: EnumType(StrEnum, native_enum=False, create_constraint=True, values_callable=_values, length=32),
-    }  # noqa: RUF012
+    }
     metadata = MetaData(
         naming_convention={
             "ix": "ix_%(column_0_N_label)s",

@@ -93,8 +93,7 @@ def _end(work: Work, move: Callable[[Session, OnboardingRequest], None], state: 
 
 
 def _request(session: Session, work: Work) -> OnboardingRequest:
-    request = session.get_one(OnboardingRequest, work.request, with_for_update=True)
-    return request
+    return session.get_one(OnboardingRequest, work.request, with_for_update=True)
 
 
 def _paused(name: str, message: str) -> State[Any]:

@@ -1,0 +1,67 @@
+"""`python -m flows`: the processes of the business, and what an operator does by hand."""
+
+import logging
+from typing import Annotated
+
+import structlog
+import typer
+
+from flows.settings import load
+
+app = typer.Typer(help="Nástup: the flows of the onboarding portal.", no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def configure() -> None:
+    """Log lines go to standard error, as text or as JSON (NASTUP_LOG_FORMAT)."""
+    last = structlog.processors.JSONRenderer() if load().log_format == "json" else structlog.dev.ConsoleRenderer(colors=False)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            last,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+    )
+
+
+@app.command()
+def work() -> None:
+    """The worker: carries out released runs."""
+    from flows import worker
+
+    worker.run()
+
+
+@app.command()
+def dispatch() -> None:
+    """The dispatcher: outbox, letters, questions, upkeep."""
+    from flows import dispatch as dispatcher
+
+    dispatcher.run()
+
+
+@app.command()
+def agent(which: Annotated[str, typer.Argument(help="backup | store")]) -> None:
+    """An agent that runs as a server's own user."""
+    from flows.agents import backup, store
+
+    {"backup": backup.main, "store": store.main}[which]()
+
+
+@app.command()
+def prove(number: Annotated[str, typer.Argument(help="P-2026-0001")]) -> None:
+    """Proves a request that is done once more: a new message, a new snapshot."""
+    from flows.approval import operator
+
+    typer.echo(operator.prove_again(number))
+
+
+def main() -> None:
+    app()
+
+
+if __name__ == "__main__":
+    main()

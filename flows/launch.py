@@ -1,0 +1,69 @@
+"""Outbox to Prefect: what was decided in our database becomes a run that is created, released or cancelled.
+
+Every topic may be handled twice: a dispatcher that dies after the call and before its commit does it again.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from flows.approval.policy import route
+from flows.connectors import registry
+from flows.connectors.base import Gone
+from flows.model import Effect, EffectState, OnboardingRequest, Outbox, RequestKind, Stage
+
+LINK = "keycloak.send activation link"
+FLOWS = {RequestKind.EMPLOYEE: "onboard-employee"}
+
+
+def handle(session: Session, row: Outbox) -> None:
+    """Does what the row says. Raises a ConnectorError when Prefect cannot be asked now."""
+    request = session.get_one(OnboardingRequest, row.request_id)
+    TOPICS[row.topic](session, request, row.payload)
+
+
+def _create(session: Session, request: OnboardingRequest, _payload: dict[str, Any]) -> None:
+    waiting = select(Stage.group_name).where(Stage.request_id == request.id, Stage.state == "open")
+    group = session.scalar(waiting) or route(RequestKind(request.kind))[0].group
+    registry.runs().create(request.id, request.generation, FLOWS[RequestKind(request.kind)], request.number or "", str(group))
+
+
+def _wait(session: Session, request: OnboardingRequest, _payload: dict[str, Any]) -> None:
+    _create(session, request, {})
+
+
+def _release(session: Session, request: OnboardingRequest, payload: dict[str, Any]) -> None:
+    """A run that Prefect has lost is created anew under the next generation."""
+    try:
+        registry.runs().release(request.id, request.generation, again=bool(payload.get("again")))
+    except Gone:
+        request.generation += 1
+        _create(session, request, payload)
+        registry.runs().release(request.id, request.generation, again=True)
+
+
+def _cancel(_session: Session, request: OnboardingRequest, payload: dict[str, Any]) -> None:
+    try:
+        registry.runs().cancel(request.id, request.generation, payload["reason"])
+    except Gone:
+        return  # nothing is left to cancel
+
+
+def _activate(session: Session, request: OnboardingRequest, _payload: dict[str, Any]) -> None:
+    """A new link was asked for: only that step is done again."""
+    link = select(Effect).where(Effect.request_id == request.id, Effect.name == LINK, Effect.state != EffectState.INTENT)
+    if effect := session.scalars(link).one_or_none():
+        effect.state = EffectState.INTENT
+        session.flush()
+    _release(session, request, {"again": True})
+
+
+TOPICS: dict[str, Callable[[Session, OnboardingRequest, dict[str, Any]], None]] = {
+    "create": _create,
+    "wait": _wait,
+    "release": _release,
+    "cancel": _cancel,
+    "activate": _activate,
+}

@@ -1,0 +1,42 @@
+"""Answers what pages ask about the outside. A page writes a question (`lookup`) and polls; no request of a page calls a server."""
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from flows.connectors import registry
+from flows.connectors.base import ConnectorError, Gone
+from flows.model import Lookup, OnboardingRequest
+from flows.model.session import transaction
+
+
+def work() -> bool:
+    """Answers the oldest open question. Answers whether there was one."""
+    with transaction() as session:
+        asked = select(Lookup).where(Lookup.answered_at.is_(None)).order_by(Lookup.asked_at).limit(1)
+        question = session.scalars(asked.with_for_update(skip_locked=True)).first()
+        if question is None:
+            return False
+        try:
+            question.answer = KINDS[question.kind](session, question.question)
+        except ConnectorError as fault:
+            question.sentence, question.detail = fault.sentence.as_json(), fault.detail
+        question.answered_at = func.clock_timestamp()  # pyright: ignore[reportAttributeAccessIssue]
+        return True
+
+
+def _run_log(session: Session, question: dict[str, Any]) -> dict[str, Any]:
+    """{"number": ...} -> {"lines": [...], "run": id | None, "state": ...}: what Prefect shows of the newest run of a request."""
+    request = session.scalars(select(OnboardingRequest).where(OnboardingRequest.number == question["number"])).one()
+    runs = registry.runs()
+    try:
+        seen = runs.observe(request.id, request.generation)
+        lines = list(runs.log(request.id, request.generation))
+    except Gone:
+        seen, lines = None, []
+    return {"lines": lines, "run": str(seen.run) if seen else None, "state": seen.state if seen else None}
+
+
+KINDS: dict[str, Callable[[Session, dict[str, Any]], dict[str, Any]]] = {"run_log": _run_log}

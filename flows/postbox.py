@@ -1,0 +1,126 @@
+"""Letters: put into the words of their reader and handed to the mail server, each once."""
+
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session, joinedload
+
+from flows import texts
+from flows.connectors import registry
+from flows.connectors.base import ConnectorError, Post
+from flows.model import ActivationContact, ActivationState, Decision, Letter, OnboardingRequest, Person, Stage
+from flows.model.session import transaction
+from flows.plan import Plan
+from flows.sentence import Sentence
+from flows.settings import Mail, Portal, load
+
+log = structlog.get_logger()
+LONGEST_PAUSE = timedelta(minutes=10)
+PLACES = {"waiting_for_you": "queue", "needs_attention": "runs"}
+
+
+def work() -> bool:
+    """Sends the next letter that is due. Answers whether there was one."""
+    due = select(Letter).where(Letter.sent_at.is_(None), Letter.not_before <= func.clock_timestamp())
+    with transaction() as session:
+        letter = session.scalars(due.order_by(Letter.not_before).limit(1).with_for_update(skip_locked=True)).first()
+        if letter is None:
+            return False
+        _send(session, letter)
+        return True
+
+
+def _send(session: Session, letter: Letter) -> None:
+    try:
+        registry.letters().send(written(session, letter))
+        letter.sent_at, letter.last_error = func.clock_timestamp(), None  # pyright: ignore[reportAttributeAccessIssue]
+    except ConnectorError as fault:
+        letter.tries, letter.last_error = letter.tries + 1, f"{type(fault).__name__}: {fault.detail or fault.sentence}"
+        pause = min(timedelta(seconds=5 * 2 ** min(letter.tries, 8)), LONGEST_PAUSE)
+        letter.not_before = func.clock_timestamp() + pause  # pyright: ignore[reportAttributeAccessIssue]
+        log.warning("letter put off", kind=letter.kind, letter=str(letter.id), tries=letter.tries, fault=type(fault).__name__)
+
+
+def written(session: Session, letter: Letter) -> Post:
+    """The letter in the language of its reader. Its Message-ID is ours, so a mail program shows a repeat as the same letter."""
+    reader = session.get_one(Person, letter.person_id)
+    context = _context(session, letter, reader)
+    parts = {
+        part: texts.environment(reader.language).get_template(f"mail/{letter.kind}/{part}").render(context)
+        for part in ("subject.txt", "body.txt", "body.html")
+    }
+    domain = load().need(Mail).sender.rpartition("@")[2]
+    subject = " ".join(parts["subject.txt"].split())
+    return Post(f"<{letter.id}@{domain}>", reader.email, subject, parts["body.txt"], parts["body.html"], reader.language)
+
+
+def _context(session: Session, letter: Letter, reader: Person) -> dict[str, Any]:
+    people = (
+        joinedload(OnboardingRequest.organisation),
+        joinedload(OnboardingRequest.requester),
+        joinedload(OnboardingRequest.beneficiary),
+    )
+    request = session.get_one(OnboardingRequest, letter.request_id, options=people)
+    portal = load().need(Portal)
+    context = {
+        "lang": reader.language,
+        "region": portal.region,
+        "support": portal.support,
+        "url": f"{portal.address}/{PLACES.get(letter.kind, 'requests')}/{request.number}",
+        "number": request.number,
+        "name": request.beneficiary.name if request.beneficiary else "",
+        "organisation": request.organisation.name,
+        "to": reader.name,
+    }
+    return context | KINDS[letter.kind](session, request)
+
+
+def _waiting(session: Session, request: OnboardingRequest) -> dict[str, Any]:
+    stage = session.scalars(
+        select(Stage).where(Stage.request_id == request.id).order_by(Stage.position.desc(), Stage.opened_at.desc())
+    ).first()
+    facts = {"filed_by": request.requester.name, "position": request.content.get("position", ""), "start": request.start_day}
+    return facts | {"due": stage.due_at if stage else None, "group": stage.group_name if stage else ""}
+
+
+def _refused(session: Session, request: OnboardingRequest) -> dict[str, Any]:
+    refusals = (
+        select(Decision).where(Decision.request_id == request.id, Decision.verdict == "refuse").options(joinedload(Decision.decided_by))
+    )
+    decision = session.scalars(refusals.order_by(Decision.at.desc())).first()
+    return {"by": decision.decided_by.name if decision and decision.decided_by else "", "reason": decision.reason if decision else ""}
+
+
+def _done(session: Session, request: OnboardingRequest) -> dict[str, Any]:
+    account = Plan.from_json(request.plan or {}).account
+    contact = session.get(ActivationContact, request.id)
+    sent = contact is not None and contact.state is not ActivationState.PENDING
+    return {
+        "user_name": account.user_name,
+        "address": account.email,
+        "start": request.start_day,
+        "prepared": False,
+        "activation_sent": sent,
+    }
+
+
+def _attention(_session: Session, request: OnboardingRequest) -> dict[str, Any]:
+    return {"problem": Sentence.from_json(request.sentence), "owner": request.owner}
+
+
+def _activation(session: Session, request: OnboardingRequest) -> dict[str, Any]:
+    contact = session.get_one(ActivationContact, request.id)
+    return {"at": contact.ended_at, "reason": contact.diagnostic}
+
+
+KINDS = {
+    "waiting_for_you": _waiting,
+    "refused": _refused,
+    "done": _done,
+    "needs_attention": _attention,
+    "activation_used": _activation,
+    "activation_expired": _activation,
+    "activation_bounced": _activation,
+}

@@ -1,0 +1,84 @@
+"""What must happen although nobody asks: work that lost its worker, activations that go on without us, drafts that were left."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import structlog
+from sqlalchemy import exists, func, or_, select
+from sqlalchemy.orm import Session
+
+from flows import activations
+from flows.approval.audit import Actor
+from flows.approval.states import move
+from flows.model import ActivationContact, Lease, OnboardingRequest, Outbox, RequestState
+from flows.model.session import transaction
+from flows.settings import load
+
+log = structlog.get_logger()
+UPKEEP = Actor("upkeep")
+DRAFT_LIVES = timedelta(days=30)
+
+
+def take_over() -> None:
+    """A request whose worker is silent goes back to Prefect: the ledger knows what is done. Nothing in Prefect does this (measured)."""
+    silent = func.clock_timestamp() - timedelta(seconds=load().provisioning.lease_seconds)
+    waiting = exists().where(Outbox.request_id == OnboardingRequest.id, Outbox.done_at.is_(None))
+    told = exists().where(Outbox.request_id == OnboardingRequest.id, Outbox.topic == "release", Outbox.done_at > silent)
+    lost = (
+        select(OnboardingRequest)
+        .outerjoin(Lease, Lease.request_id == OnboardingRequest.id)
+        .where(
+            or_(OnboardingRequest.state == RequestState.RUNNING, OnboardingRequest.state == RequestState.APPROVED),
+            or_(Lease.expires_at < func.clock_timestamp(), Lease.request_id.is_(None)),
+            OnboardingRequest.changed_at < silent,
+            ~waiting,
+            ~told,
+        )
+        .limit(100)
+        .with_for_update(of=OnboardingRequest, skip_locked=True)
+    )
+    with transaction() as session:
+        for request in session.scalars(lost).all():
+            log.warning("taken over from a silent worker", number=request.number)
+            session.add(Outbox(topic="release", request_id=request.id, payload={"again": True}))
+
+
+def expire_drafts() -> None:
+    """A draft that nobody touched for a month goes, and the private address with it."""
+    old = OnboardingRequest.changed_at < func.clock_timestamp() - DRAFT_LIVES
+    with transaction() as session:
+        left = select(OnboardingRequest).where(OnboardingRequest.state == RequestState.DRAFT, old).limit(100)
+        for draft in session.scalars(left.with_for_update(skip_locked=True)).all():
+            _expire(session, draft)
+
+
+def _expire(session: Session, draft: OnboardingRequest) -> None:
+    if contact := session.get(ActivationContact, draft.id):
+        contact.address = None
+    move(session, draft, RequestState.EXPIRED, UPKEEP)
+
+
+@dataclass
+class Chore:
+    """Something done every so often by the dispatcher's own clock; an error of one does not hold back the others."""
+
+    do: Callable[[], None]
+    every: float
+    last: float = field(default=float("-inf"))
+
+
+CHORES = [Chore(take_over, 5), Chore(activations.follow, 5), Chore(activations.read_bounces, 15), Chore(expire_drafts, 3600)]
+
+
+def work() -> bool:
+    """Does the chores that are due. Always False: the next look is after the pause."""
+    for chore in CHORES:
+        if time.monotonic() - chore.last >= chore.every:
+            chore.last = time.monotonic()
+            try:
+                chore.do()
+            except Exception:
+                log.exception("chore failed", chore=chore.do.__name__)
+    return False
