@@ -87,6 +87,11 @@ class MailTables:
                 (address, private_address, expires),
             )
 
+    def activation_forwarded(self, address: str) -> datetime | None:
+        with self._tables() as db:
+            row = db.execute("SELECT forwarded FROM activation WHERE address = %s", (address,)).fetchone()
+        return row["forwarded"] if row else None  # written by the mail server's own look-up (infra/servers/sql/mail.sql)
+
     def close_activation(self, address: str) -> None:
         with self._tables() as db:
             db.execute("DELETE FROM activation WHERE address = %s", (address,))  # the private address is erased, not marked

@@ -1,0 +1,133 @@
+"""The runs of requests in Prefect: created paused at submission, released by the last approval, followed to the end.
+
+Prefect executes and shows; what was decided is known from our database only. A run is found again by its idempotency key
+`<request>:<generation>`. Its parameters are shown to everybody who may open Prefect, so they hold the request's id and nothing else.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any, TypeVar
+from uuid import UUID
+
+import httpx
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterIdempotencyKey, LogFilter, LogFilterFlowRunId
+from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.exceptions import ObjectNotFound
+from prefect.states import Cancelled, Paused, Scheduled
+
+from flows.connectors.base import ConnectorError, Gone, Misconfigured, RunSeen, Unavailable
+from flows.sentence import say
+from flows.settings import Prefect
+
+T = TypeVar("T")
+FOREVER = int(timedelta(days=3650).total_seconds())  # a paused run that expires would end as failed; approval has no such limit
+AT_WORK = {StateType.PENDING, StateType.RUNNING, StateType.CANCELLING}
+LOG_LINES = 200  # the server gives at most this many at once
+
+
+class PrefectRuns:
+    """Runs of the deployments `<flow>/default`. One client per thread: httpx clients are shared safely, Prefect's is not said to be."""
+
+    def __init__(self, settings: Prefect) -> None:
+        self._settings = settings
+        self._local = threading.local()
+        self._deployments: dict[str, UUID] = {}
+
+    def create(self, request: UUID, generation: int, flow: str, number: str, waiting_for: str) -> RunSeen:
+        deployment, waits = self._deployment(flow), Paused(name="AwaitingApproval", message=waiting_for, timeout_seconds=FOREVER)
+        run = self._ask(
+            lambda prefect: prefect.create_flow_run_from_deployment(
+                deployment,
+                parameters={"request_id": str(request)},
+                state=waits,
+                name=number,
+                idempotency_key=_key(request, generation),
+            )
+        )
+        if run.state and run.state.name == "AwaitingApproval" and run.state.message != waiting_for:
+            self._set(run, waits)  # the next stage: somebody else is waited for
+        return _seen(run)
+
+    def release(self, request: UUID, generation: int, *, again: bool = False) -> None:
+        run = self._need(request, generation)
+        if run.state and (run.state.type in AT_WORK or run.state.type is StateType.SCHEDULED):
+            return
+        if run.state and run.state.type is StateType.COMPLETED and not again:
+            return  # a release that came twice
+        self._set(run, Scheduled(name="AwaitingRetry") if again else Scheduled())
+
+    def cancel(self, request: UUID, generation: int, reason: str) -> None:
+        run = self._need(request, generation)
+        if run.state and (run.state.is_final() or run.state.type in AT_WORK):
+            return  # a flow at work asks our database between two effects and ends by itself: no effect is cut
+        self._set(run, Cancelled(name="Refused", message=reason))
+
+    def observe(self, request: UUID, generation: int) -> RunSeen | None:
+        run = self._find(request, generation)
+        return _seen(run) if run else None
+
+    def log(self, request: UUID, generation: int) -> Sequence[str]:
+        run = self._need(request, generation)
+        wanted = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run.id]))
+        return [
+            f"{line.timestamp:%H:%M:%S} {line.message}" for line in self._ask(lambda prefect: prefect.read_logs(wanted, limit=LOG_LINES))
+        ]
+
+    def _deployment(self, flow: str) -> UUID:
+        if flow not in self._deployments:
+            try:
+                self._deployments[flow] = self._ask(lambda prefect: prefect.read_deployment_by_name(f"{flow}/default")).id
+            except Gone:
+                raise Unavailable(say("The worker has not announced this procedure yet."), f"deployment {flow}/default") from None
+        return self._deployments[flow]
+
+    def _find(self, request: UUID, generation: int) -> FlowRun | None:
+        key = FlowRunFilterIdempotencyKey(any_=[_key(request, generation)])
+        found = self._ask(lambda prefect: prefect.read_flow_runs(flow_run_filter=FlowRunFilter(idempotency_key=key), limit=1))
+        return found[0] if found else None
+
+    def _need(self, request: UUID, generation: int) -> FlowRun:
+        if (run := self._find(request, generation)) is None:
+            raise Gone(say("Prefect does not know the run."), _key(request, generation))
+        return run
+
+    def _set(self, run: FlowRun, state: State[Any]) -> None:
+        self._ask(lambda prefect: prefect.set_flow_run_state(run.id, state, force=True))
+
+    def _ask(self, question: Callable[[SyncPrefectClient], T]) -> T:
+        try:
+            return question(self._client())
+        except ObjectNotFound:
+            self._deployments.clear()  # Prefect's database was made anew
+            raise Gone(say("Prefect does not know the run."), "404") from None
+        except httpx.HTTPStatusError as error:
+            raise _meaning(error.response.status_code) from None
+        except httpx.HTTPError as error:
+            raise Unavailable(say("Prefect does not answer."), type(error).__name__) from None
+
+    def _client(self) -> SyncPrefectClient:
+        if not hasattr(self._local, "client"):
+            settings = self._settings
+            times = {"timeout": httpx.Timeout(10, connect=2)}
+            self._local.client = SyncPrefectClient(
+                settings.address, auth_string=settings.auth.get_secret_value() or None, httpx_settings=times
+            )
+        return self._local.client
+
+
+def _meaning(status: int) -> ConnectorError:
+    if status in (401, 403):
+        return Misconfigured(say("Prefect refuses our credential."), str(status))
+    if status == 404:
+        return Gone(say("Prefect does not know the run."), "404")
+    return Unavailable(say("Prefect does not answer."), str(status))
+
+
+def _key(request: UUID, generation: int) -> str:
+    return f"{request}:{generation}"
+
+
+def _seen(run: FlowRun) -> RunSeen:
+    return RunSeen(run.id, run.state.name or "" if run.state else "", run.name)
