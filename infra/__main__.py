@@ -1,0 +1,51 @@
+"""`python3 -m infra ...` on a bare Debian 12 (standard library only): sets up what is missing and hands over to infra/launcher.py."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from infra import bootstrap
+from infra.progress import Trouble
+
+DEFAULT = Path("/var/lib/nastup")
+TEST = Path("/var/lib/nastup-test")
+
+
+def main() -> int:
+    arguments, rest = _arguments()
+    os.umask(0o022)
+    state: Path = (arguments.state or (TEST if arguments.command == "test" else DEFAULT)).absolute()
+    try:
+        return _carry_out(arguments.command, state, rest)
+    except Trouble as trouble:
+        print(f"\n{trouble}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _arguments() -> tuple[argparse.Namespace, list[str]]:
+    parser = argparse.ArgumentParser(
+        prog="python3 -m infra",
+        description="Sets up, runs and tests Nástup on a Debian 12, as root.",
+        epilog="run: --check proves and stops, --detach leaves it running. test: more words go to pytest. reset: --yes. cast: --json.",
+    )
+    parser.add_argument("command", choices=["run", "test", "stop", "status", "reset", "cast", "grant"])
+    parser.add_argument("--state", type=Path, help=f"the state directory ({DEFAULT}; for test {TEST})")
+    return parser.parse_known_args()
+
+
+def _carry_out(command: str, state: Path, rest: list[str]) -> int:
+    python = state / "venv" / "bin" / "python"
+    words = [command, "--state", str(state), *rest]
+    if command in ("run", "test"):
+        python = bootstrap.set_up(state, tests=command == "test")
+        words += ["--checkout", str(bootstrap.CHECKOUT)] if command == "test" else []
+    elif not python.exists():
+        raise Trouble(f"Nothing is installed in {state}: `python3 -m infra run` does it.")
+    bootstrap.hand_over(python, words)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,128 @@
+"""From a bare Debian 12 to STATE/venv with the locked libraries and the product's own wheel. Standard library only.
+
+Three things go on side by side: packages of Debian, Keycloak, Python. What is there already is left alone, so a second start passes
+through in a second.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import sys
+from collections.abc import Generator
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+from infra import distribution, machine
+from infra.progress import say_line, step
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+LOCKS = CHECKOUT / "infra" / "locks"
+SOURCES = ("pyproject.toml", "hatch_build.py", "README.md", "flows", "web", "infra", "templates")
+
+
+def set_up(state: Path, tests: bool = False) -> Path:
+    """Everything that a start needs on this machine; the interpreter of STATE/venv."""
+    fresh = not (state / "venv").exists()
+    machine.check(state, gigabytes=4 if fresh else 0.5)
+    state.mkdir(parents=True, exist_ok=True)
+    python = state / "venv" / "bin" / "python"
+    with _alone():
+        packages = machine.SERVERS + (machine.BROWSER if tests else [])
+        if machine.missing([*machine.FIRST, *packages]):
+            machine.refresh()
+            machine.install(list(machine.FIRST), "Python's venv, Maven and Java")
+        with ThreadPoolExecutor(3) as pool:
+            _all(
+                pool.submit(machine.install, packages, "servers"),
+                pool.submit(_keycloak, state),
+                pool.submit(_python, state, python, LOCKS / ("test.lock" if tests else "run.lock")),
+            )
+    return python
+
+
+def _keycloak(state: Path) -> None:
+    distribution.fetch()
+    distribution.build()
+    distribution.place(state)
+
+
+def _python(state: Path, python: Path, lock: Path) -> None:
+    wanted = hashlib.sha256((LOCKS / "uv.lock").read_bytes() + lock.read_bytes()).hexdigest()
+    if _stamp(state, "lock") != wanted:
+        with step("virtual environment made"):
+            shutil.rmtree(state / "venv", ignore_errors=True)
+            machine.run([_interpreter(), "-m", "venv", state / "venv"], "venv", "make a virtual environment")
+            pip = [python, "-m", "pip", "install", "-q", "--no-deps", "--require-hashes", "--only-binary", ":all:"]
+            machine.run([*pip, "-r", LOCKS / "uv.lock"], "uv", "install uv")
+        with step("libraries installed"):
+            uv = [state / "venv/bin/uv", "pip", "install", "-q", "--python", python]
+            machine.run(
+                [*uv, "--require-hashes", "--no-deps", "--compile-bytecode", "-r", lock], "libraries", "install the locked libraries"
+            )
+        _set_stamp(state, "lock", wanted)
+        _set_stamp(state, "wheel", "")
+    sources = _hash_of_sources()
+    if _stamp(state, "wheel") != sources:
+        with step("Nástup built and installed"):
+            uv = [state / "venv/bin/uv", "pip", "install", "-q", "--python", python]
+            # --no-cache: uv would take the wheel of an earlier state of this directory
+            own = ["--no-deps", "--no-build-isolation", "--no-cache", "--reinstall-package", "nastup", "--compile-bytecode", CHECKOUT]
+            machine.run([*uv, *own], "wheel", "build and install Nástup")
+        _set_stamp(state, "wheel", sources)
+
+
+def _interpreter() -> str:
+    """An interpreter that the servers' users may run too: the one in a home of root is closed to them."""
+    real = Path(sys.executable).resolve()
+    if all(parent.stat().st_mode & 0o001 for parent in real.parents):
+        return str(real)
+    return "/usr/bin/python3"
+
+
+def _hash_of_sources() -> str:
+    digest = hashlib.sha256()
+    for name in SOURCES:
+        place = CHECKOUT / name
+        for file in sorted([place] if place.is_file() else place.rglob("*")):
+            if file.is_file() and "__pycache__" not in file.parts:
+                digest.update(f"{file.relative_to(CHECKOUT)} ".encode() + hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _stamp(state: Path, name: str) -> str:
+    file = state / "venv" / f"nastup-{name}.stamp"
+    return file.read_text() if file.exists() else ""
+
+
+def _set_stamp(state: Path, name: str, value: str) -> None:
+    (state / "venv" / f"nastup-{name}.stamp").write_text(value)
+
+
+@contextmanager
+def _alone() -> Generator[None, None, None]:
+    """One set-up at a time on a machine: apt and the cache are shared."""
+    machine.CACHE.mkdir(parents=True, exist_ok=True)
+    with (machine.CACHE / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say_line("another set-up is under way on this machine, waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _all(*futures: "Future[Any]") -> None:
+    """Waits for all; the first failure is raised (the others finish what they began)."""
+    wait(futures, return_when=FIRST_EXCEPTION)
+    for future in futures:
+        if future.done():
+            future.result()
+
+
+def hand_over(python: Path, words: list[str]) -> NoReturn:
+    """Goes on as the launcher, in the virtual environment."""
+    sys.stdout.flush()
+    os.execv(python, [str(python), "-P", "-m", "infra.launcher", *words])

@@ -1,0 +1,126 @@
+"""The machine below: root, disk, network, packages of Debian. Standard library only."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from infra.progress import Trouble, step
+
+CACHE = Path("/var/cache/nastup")
+FIRST = {"python3-venv": "venv", "maven": "mvn", "openjdk-17-jre-headless": "java"}
+SERVERS = ["postgresql", "dovecot-imapd", "dovecot-lmtpd", "dovecot-pgsql", "dovecot-sieve", "postfix", "postfix-pgsql", "restic", "rclone"]
+BROWSER = ["chromium", "fonts-dejavu-core"]
+SERVICES = ("postgresql", "dovecot", "postfix")
+POLICY = Path("/usr/sbin/policy-rc.d")
+NO_NETWORK = (
+    "resolve",
+    "unreachable",
+    "timed out",
+    "timeout",
+    "connection refused",
+    "connection failed",
+    "could not connect",
+    "unknown host",
+    "dns error",
+)
+NO_SPACE = ("no space left on device", "not enough free space", "nemáte dost")
+
+
+def check(state: Path, gigabytes: float) -> None:
+    """Refuses what could only fail later: an ordinary user, an old Python, another system, a full disk."""
+    if os.geteuid() != 0:
+        raise Trouble("This has to run as root, because every server gets a user of its own: try `sudo python3 -m infra run`.")
+    if shutil.which("apt-get") is None:
+        raise Trouble("There is no apt-get here: this command sets up Debian 12. For other systems see infra/deploy.")
+    for place in (state, CACHE, Path("/usr")):
+        check_space(place, gigabytes)
+
+
+def check_space(place: Path, gigabytes: float) -> None:
+    existing = next(parent for parent in (place, *place.parents) if parent.exists())
+    free = shutil.disk_usage(existing).free / 1e9
+    if free < gigabytes:
+        raise Trouble(f"Only {free:.1f} GB are free at {existing}, {gigabytes} GB are needed: free some space, or choose another --state.")
+
+
+def missing(packages: Sequence[str]) -> list[str]:
+    """Those packages of Debian that are not installed."""
+    command = ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *packages]
+    answer = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False).stdout
+    installed = {line.split()[0] for line in answer.splitlines() if line.endswith(" installed")}
+    return [name for name in packages if name not in installed]
+
+
+def refresh() -> None:
+    with step("package lists fetched"):
+        run(["apt-get", "update", "-q", "-o", "APT::Update::Error-Mode=any"], "apt", "fetch the package lists of Debian")
+
+
+def install(packages: Sequence[str], what: str) -> None:
+    """Installs packages; services that they bring do not start, now nor at the next boot, and services that were there stay as they are."""
+    absent = missing(packages)
+    if not absent:
+        return
+    words = [
+        "apt-get",
+        "install",
+        "-y",
+        "-q",
+        "--no-install-recommends",
+        "-o",
+        "DPkg::Lock::Timeout=300",
+        "-o",
+        "Dpkg::Options::=--force-unsafe-io",
+    ]
+    with step(f"{what} installed"), _services_kept_still(absent):
+        run([*words, *absent], "apt", f"install {', '.join(absent)}")
+
+
+@contextmanager
+def _services_kept_still(packages: Sequence[str]) -> Generator[None, None, None]:
+    kept = POLICY.with_name("policy-rc.d.before-nastup")
+    if POLICY.exists():
+        POLICY.rename(kept)
+    POLICY.write_text("#!/bin/sh\nexit 101\n")
+    POLICY.chmod(0o755)
+    try:
+        yield
+    finally:
+        POLICY.unlink()
+        if kept.exists():
+            kept.rename(POLICY)
+        if shutil.which("systemctl") and Path("/run/systemd/system").exists():
+            new = [service for service in SERVICES if any(package.startswith(service) for package in packages)]
+            subprocess.run(["systemctl", "disable", "--quiet", *new], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+
+
+def run(command: Sequence[str | Path], log: str, purpose: str, environment: dict[str, str] | None = None) -> None:
+    """Runs a program with its output in /var/cache/nastup/<log>.log; a failure becomes a sentence that names the cause and the way out."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    file = CACHE / f"{log}.log"
+    quiet = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
+    with file.open("w") as out:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd="/", env=os.environ | quiet | (environment or {}), check=False
+        )
+    if done.returncode:
+        words = file.read_text(errors="replace")
+        raise Trouble(
+            f"Could not {purpose}. {_cause(words)}\n"
+            + "\n".join(f"    {line[:200]}" for line in words.splitlines()[-6:])
+            + f"\n(the whole output: {file})"
+        )
+
+
+def _cause(words: str) -> str:
+    said = words.lower()
+    if any(sign in said for sign in NO_SPACE):
+        return "The disk is full: free some space and run the command again."
+    if any(sign in said for sign in NO_NETWORK):
+        return (
+            "The network does not answer: connect this machine (or set its proxy) and run the command again; it goes on where it stopped."
+        )
+    return "Its last words say why; mend that and run the command again."

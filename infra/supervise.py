@@ -1,0 +1,187 @@
+"""Supervision by `supervisor`: one supervisord per state directory, every program in the foreground below it."""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from xmlrpc.client import Fault, ServerProxy
+
+from supervisor.xmlrpc import SupervisorTransport  # pyright: ignore[reportMissingTypeStubs]
+
+from infra.progress import Trouble
+from infra.servers.process import Process, filled, last_words
+from infra.state import State, write
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+RUNNING, STOPPED, FATAL = 20, 0, 200
+END = (0, 100, 200, 1000)  # stopped, exited, fatal, unknown
+# a dead child of a program must not live on: the whole group is asked to stop, and killed
+FIXED = """
+autostart=false
+autorestart=true
+startsecs=1
+startretries=20
+stopwaitsecs=30
+stopasgroup=true
+killasgroup=true
+redirect_stderr=true
+stdout_logfile_maxbytes=20MB
+stdout_logfile_backups=1
+"""
+
+
+class Supervisor:
+    """The supervisord of one state directory, reached over its socket (root only)."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self.socket = state.path("run", "supervisor.sock")
+
+    @property
+    def _rpc(self) -> Any:
+        # one connection per call: the transport is not made for several threads
+        transport = SupervisorTransport(None, None, f"unix://{self.socket}")  # pyright: ignore[reportUnknownVariableType]
+        return ServerProxy("http://127.0.0.1", transport=transport).supervisor  # pyright: ignore[reportArgumentType]
+
+    def lives(self) -> bool:
+        try:
+            return bool(self._rpc.getState())
+        except (OSError, Fault):
+            return False
+
+    def launch(self, processes: Sequence[Process], outlive: bool) -> None:
+        """Starts supervisord with every program stopped. Unless it is to outlive us, it ends when we end, however that happens."""
+        conf = self.state.path("run", "supervisord.conf")
+        values = {"RUN": self.state.path("run"), "LOG": self.state.path("log")}
+        sections = [_section(self.state, process, place) for place, process in enumerate(processes)]
+        write(conf, filled("supervisor/supervisord.conf", values) + "\n".join(sections))
+        write(self.state.path("run", "processes.json"), json.dumps([process.name for process in processes]))
+        # however we end, so does it, and it ends the programs
+        tied = [] if outlive else ["setpriv", "--pdeathsig", "TERM"]
+        with self.state.path("log", "supervisord.out").open("a") as out:
+            subprocess.Popen(
+                [*tied, sys.executable, "-P", "-m", "supervisor.supervisord", "-n", "-c", str(conf)],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                cwd="/",
+                env={"PATH": PATH, "LANG": "C.UTF-8", "NASTUP_STATE": str(self.state.root)},
+                start_new_session=True,  # Ctrl-C is ours: the servers are stopped in order
+            )
+        _wait(self.lives, 20, f"supervisord does not answer: look into {self.state.path('log', 'supervisord.log')}.")
+
+    def start(self, name: str) -> None:
+        self._rpc.startProcess(name, False)
+
+    def stop(self, name: str) -> None:
+        self._rpc.stopProcess(name, True)
+
+    def signal(self, name: str, number: int) -> None:
+        self._rpc.signalProcess(name, str(number))
+
+    def processes(self) -> list[dict[str, Any]]:
+        """name, statename, state, pid, start (seconds since 1970), description."""
+        return self._rpc.getAllProcessInfo()
+
+    def process(self, name: str) -> dict[str, Any]:
+        return self._rpc.getProcessInfo(name)
+
+    def bring_up(self, process: Process) -> None:
+        """Configured, started, ready, settled."""
+        process.configure()
+        self.start(process.name)
+        ends = time.monotonic() + process.patience
+        while not process.ready():
+            info = self.process(process.name)
+            if info["state"] == FATAL or time.monotonic() > ends:
+                words = last_words(self.state.path("log", f"{process.name}.log"))
+                raise Trouble(f"{process.name} does not start ({info['statename'].lower()}). Its last words:\n{words}")
+            time.sleep(0.1)
+        process.settle()
+
+    def shut_down(self) -> None:
+        """Stops every program, the database last, then supervisord itself."""
+        try:
+            for info in self.processes():
+                if info["name"] != "postgres" and info["state"] not in END:
+                    self._rpc.stopProcess(info["name"], False)
+            _wait(lambda: all(i["state"] in END for i in self.processes() if i["name"] != "postgres"), 60, "")
+            self._rpc.shutdown()
+        except (OSError, Fault, Trouble):
+            pass  # it is going down already; what is left is stopped by `sweep`
+        _wait(lambda: not self.lives(), 30, "")
+
+
+def _section(state: State, process: Process, place: int) -> str:
+    environment = {"NASTUP_STATE": str(state.root), "HOME": "/nonexistent"} | dict(process.environment)
+    lines = {
+        "command": shlex.join(str(word) for word in process.command),
+        "directory": process.directory,
+        "user": process.user,
+        "environment": ",".join(f'{name}="{value}"' for name, value in environment.items()),
+        "priority": place + 1,
+        "stopsignal": process.stop_signal,
+        "stdout_logfile": state.path("log", f"{process.name}.log"),
+    }
+    text = [f"[program:{process.name}]", *(f"{name}={str(value).replace('%', '%%')}" for name, value in lines.items()), *FIXED.split()]
+    return "\n".join(text) + "\n"
+
+
+def _wait(true: Any, seconds: float, otherwise: str) -> None:
+    ends = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > ends:
+            raise Trouble(otherwise)
+        time.sleep(0.1)
+
+
+def sweep(state: State) -> int:
+    """Ends what an earlier start of this state directory left behind (its supervisor was killed); how many processes that were."""
+    left = _left_behind(state)
+    for number, patience in ((signal.SIGTERM, 10.0), (signal.SIGKILL, 5.0)):
+        for pid in _left_behind(state):
+            try:
+                os.kill(pid, number)
+            except ProcessLookupError:
+                continue
+        ends = time.monotonic() + patience
+        while _left_behind(state) and time.monotonic() < ends:
+            time.sleep(0.2)
+    for stale in (
+        "run/supervisor.sock",
+        "run/supervisord.pid",
+        "postgres/data/postmaster.pid",
+        "mail/run/master.pid",
+        "keycloak/data/kc.pid",
+    ):
+        state.path(stale).unlink(missing_ok=True)
+    return len(left)
+
+
+def _left_behind(state: State) -> set[int]:
+    """By the environment that every program is given; servers that overwrite theirs or clean it, by their pid files."""
+    mark, own = f"NASTUP_STATE={state.root}".encode(), os.getpid()
+    found = {pid for pid in _pids() if pid != own and mark in _read(pid, "environ").split(b"\0")}
+    for file, program in (("postgres/data/postmaster.pid", b"postgres"), ("postfix/spool/pid/master.pid", b"master")):
+        place = state.path(file)
+        pid = int((place.read_text().split() or ["0"])[0]) if place.exists() else 0
+        if pid and program in _read(pid, "cmdline").split(b"\0")[0] and str(state.root).encode() in _read(pid, "cmdline"):
+            found.add(pid)
+    return found
+
+
+def _pids() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def _read(pid: int, file: str) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/{file}").read_bytes()
+    except OSError:
+        return b""
