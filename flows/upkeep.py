@@ -7,12 +7,11 @@ from datetime import timedelta
 
 import structlog
 from sqlalchemy import exists, func, or_, select
-from sqlalchemy.orm import Session
 
 from flows import activations
 from flows.approval.audit import Actor
 from flows.approval.states import move
-from flows.model import ActivationContact, Lease, OnboardingRequest, Outbox, RequestState
+from flows.model import Lease, OnboardingRequest, Outbox, RequestState
 from flows.model.session import transaction
 from flows.settings import load
 
@@ -46,18 +45,12 @@ def take_over() -> None:
 
 
 def expire_drafts() -> None:
-    """A draft that nobody touched for a month goes, and the private address with it."""
+    """A draft that nobody touched for a month goes, and with it (the database sees to that) the private address."""
     old = OnboardingRequest.changed_at < func.clock_timestamp() - DRAFT_LIVES
     with transaction() as session:
         left = select(OnboardingRequest).where(OnboardingRequest.state == RequestState.DRAFT, old).limit(100)
         for draft in session.scalars(left.with_for_update(skip_locked=True)).all():
-            _expire(session, draft)
-
-
-def _expire(session: Session, draft: OnboardingRequest) -> None:
-    if contact := session.get(ActivationContact, draft.id):
-        contact.address = None
-    move(session, draft, RequestState.EXPIRED, UPKEEP)
+            move(session, draft, RequestState.EXPIRED, UPKEEP)
 
 
 @dataclass

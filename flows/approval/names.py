@@ -9,7 +9,6 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from flows.approval.refusals import Refusal
-from flows.model import Organisation
 from flows.sentence import say
 
 SHORTEST, LONGEST = 3, 64  # characters: Keycloak wants 3, RFC 5321 gives a local part 64
@@ -87,8 +86,8 @@ def propose(session: Session, given_name: str, family_name: str, domain: str) ->
 
 
 def our_domains(session: Session, domain: str) -> frozenset[str]:
-    """Domains whose mail we deliver, as far as the asking person may know them: a private address must be outside."""
-    return frozenset(session.scalars(select(Organisation.domain))) | {domain}
+    """Domains whose mail we deliver, those of other organisations too: a private address must be outside."""
+    return frozenset(session.scalars(select(func.managed_domains()))) | {domain}
 
 
 def _candidates(name: str) -> Iterator[str]:

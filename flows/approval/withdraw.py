@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 from flows.approval.people import Caller
 from flows.approval.refusals import NoLongerOpen, NotAllowed, NotFound
 from flows.approval.states import move
-from flows.model import ActivationContact, Employment, OnboardingRequest, Outbox, RequestState, ReservedName, Stage
+from flows.model import Employment, OnboardingRequest, Outbox, RequestState, ReservedName, Stage
 from flows.sentence import say
 
 WITHDRAWABLE = frozenset({RequestState.WAITING_APPROVAL, RequestState.RETURNED, RequestState.NEEDS_ATTENTION})
@@ -33,13 +33,10 @@ def withdraw(session: Session, by: Caller, number: str) -> OnboardingRequest:
 
 
 def give_back(session: Session, request: OnboardingRequest, *, keep_names: bool = False) -> None:
-    """Nothing will come of it: the private address is erased, the employment void, the names free again.
+    """Nothing will come of it: the employment is void, the names are free again; the private address is erased by the database.
 
     `keep_names`: something may already exist under them on a server, so nobody else gets them.
     """
-    if contact := session.get(ActivationContact, request.id):
-        contact.address, contact.salt = None, None
-    session.flush()
     mine = (Employment.person_id == request.beneficiary_id, Employment.organisation_id == request.organisation_id)
     session.execute(update(Employment).where(*mine, Employment.state == "planned").values(state="void"))
     if not keep_names:

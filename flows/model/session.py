@@ -13,12 +13,9 @@ from flows.settings import Database, load
 
 
 @cache
-def engine() -> Engine:
-    """The pool of this process, with the database role of its settings."""
-    settings = load().need(Database)
-    return create_engine(
-        settings.url.get_secret_value(), pool_size=settings.pool_size, pool_pre_ping=True, connect_args={"connect_timeout": 5}
-    )
+def engine(url: str, pool_size: int) -> Engine:
+    """The pool of this process for one address, with the database role that stands in it."""
+    return create_engine(url, pool_size=pool_size, pool_pre_ping=True, connect_args={"connect_timeout": 5})
 
 
 def open_session(person: UUID | None = None, roles: Iterable[str] = ()) -> Session:
@@ -26,7 +23,8 @@ def open_session(person: UUID | None = None, roles: Iterable[str] = ()) -> Sessi
 
     `roles` are regional roles that stand in the person's token; the database counts only those that its own table also has.
     """
-    session = Session(engine(), expire_on_commit=False)
+    settings = load().need(Database)
+    session = Session(engine(settings.url.get_secret_value(), settings.pool_size), expire_on_commit=False)
     session.info.update(person=str(person or ""), roles=",".join(sorted(roles)))
     return session
 

@@ -37,6 +37,10 @@ $$ SELECT EXISTS (SELECT FROM reserved_name WHERE kind = wanted_kind AND name = 
 CREATE FUNCTION personal_number_taken(wanted_organisation uuid, wanted_number text) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS
 $$ SELECT EXISTS (SELECT FROM employment WHERE organisation_id = wanted_organisation AND personal_number = wanted_number AND state IN ('planned','active')) $$;
 
+-- The domains whose mail we deliver: a private address must be outside all of them, also of those that the applicant does not see.
+CREATE FUNCTION managed_domains() RETURNS SETOF text LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS
+$$ SELECT domain FROM organisation $$;
+
 -- P-2026-0042: a sequence per kind and year; a rolled-back submission leaves a gap, which is allowed.
 CREATE FUNCTION next_number(prefix text) RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
 DECLARE year text := to_char(now() AT TIME ZONE 'Europe/Prague', 'YYYY'); series text;
@@ -143,6 +147,15 @@ BEGIN
 END $$;
 CREATE TRIGGER plan_is_fixed BEFORE UPDATE ON onboarding_request FOR EACH ROW EXECUTE FUNCTION plan_is_fixed();
 
+-- A request from which nothing will come keeps no private address, whoever ended it (the region's people never see that row).
+CREATE FUNCTION erase_private_address() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+BEGIN
+  UPDATE activation_contact SET address = NULL, salt = NULL WHERE request_id = NEW.id;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER erase_private_address AFTER UPDATE OF state ON onboarding_request
+  FOR EACH ROW WHEN (NEW.state IN ('refused','withdrawn','expired','cancelled')) EXECUTE FUNCTION erase_private_address();
+
 -- The worker links the account that it made to the person it was made for, never a second one and never to somebody with a regional role.
 CREATE FUNCTION first_account_only() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
 BEGIN
@@ -220,7 +233,7 @@ CREATE VIEW activation_progress AS
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
 GRANT USAGE ON SCHEMA public TO nastup_portal, nastup_worker, nastup_backup_agent, nastup_store_agent;
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION asking_person, asking_regional, asking_organisations, asking_knows, person_of, name_taken, personal_number_taken, next_number TO nastup_portal;
+GRANT EXECUTE ON FUNCTION asking_person, asking_regional, asking_organisations, asking_knows, person_of, name_taken, personal_number_taken, managed_domains, next_number TO nastup_portal;
 GRANT EXECUTE ON FUNCTION asking_person, asking_regional, asking_organisations, asking_knows TO nastup_worker;
 
 GRANT SELECT ON person, login_account, regional_role, organisation, organisation_role, employment, onboarding_request, request_version, stage, decision,
@@ -243,5 +256,5 @@ GRANT UPDATE (state, sentence, detail, owner, next_try, changed_at, done_at, gen
 GRANT UPDATE (state) ON employment TO nastup_worker;
 GRANT DELETE ON effect, lease TO nastup_worker;
 GRANT DELETE ON reserved_name TO nastup_worker;
-GRANT DELETE ON web_session, logout_token TO nastup_worker;
+GRANT DELETE ON web_session, logout_token, lookup TO nastup_worker;
 GRANT SELECT, UPDATE ON secret TO nastup_backup_agent, nastup_store_agent;

@@ -1,0 +1,250 @@
+"""What lists of requests show: everybody's requests, and the queue of those who decide. Pages by keyset, no count over a whole table."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, Literal
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlakeyset import BadBookmark, InvalidPage, Page, select_page, unserialize_bookmark
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true
+from sqlalchemy.orm import Session, contains_eager, joinedload
+
+from flows.approval.names import plain_letters
+from flows.approval.people import DECIDES, Caller
+from flows.approval.refusals import NotFound
+from flows.approval.sight import requests_seen
+from flows.model import OnboardingRequest, RequestState, Stage
+from flows.sentence import Sentence, say
+
+PRAGUE = ZoneInfo("Europe/Prague")
+PER_PAGE = 25
+COUNTED_AT_MOST = 100  # a larger number says "many" just as well and costs a scan
+STARTS_SOON = timedelta(days=3)
+S = RequestState
+WITH_THE_PORTAL = frozenset({S.APPROVED, S.RUNNING, S.WAITING_RETRY, S.PREPARED})
+
+R = OnboardingRequest
+_typed_name = func.concat_ws(" ", R.content["given_name"].astext, R.content["family_name"].astext, R.number)
+_user_name = R.plan["account"]["user_name"].astext
+_namesake, _external = _user_name.regexp_match("[0-9]$"), R.content["contract"].astext == "external"
+
+
+@dataclass(frozen=True)
+class RequestRow:
+    """A request in a list. `waiting_for`: a group, `portal`, `requester` or None."""
+
+    number: str
+    path: str
+    name: str
+    position: str
+    organisation: str
+    start: date
+    state: str
+    filed_at: datetime
+    filed_by: str
+    due: date | None
+    waiting_for: str | None
+
+
+@dataclass(frozen=True)
+class Hint:
+    tone: Literal["warn", "run", "idle", "err"]
+    text: Sentence
+
+
+@dataclass(frozen=True)
+class QueueRow(RequestRow):
+    """`days_left` and `waited_days` in working days; negative = overdue."""
+
+    decide_path: str
+    days_left: int
+    waited_days: int
+    hints: list[Hint]
+    decided: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One page of a list; `next` is the bookmark of the following one."""
+
+    rows: list[Any]
+    next: str | None
+
+
+@dataclass(frozen=True)
+class DraftRow:
+    path: str
+    name: str
+    organisation: str
+    saved_at: datetime
+
+
+def requests(session: Session, by: Caller, filter_: Mapping[str, str], bookmark: str | None) -> Listed:
+    """Requests that the person may read, newest first. Filter: q (part of a name or number), state, organisation (id)."""
+    wanted = select(R).where(requests_seen(session, by), *_filters(filter_)).order_by(R.submitted_at.desc(), R.id.desc())
+    page = _page(session, wanted.options(*WITH_PEOPLE), bookmark)
+    return Listed([request_row(request) for (request,) in page], page.paging.bookmark_next if page.paging.has_next else None)
+
+
+def recent(session: Session, by: Caller, condition: ColumnElement[bool] | None = None, most: int = 5) -> list[RequestRow]:
+    wanted = select(R).where(requests_seen(session, by), true() if condition is None else condition).order_by(R.submitted_at.desc())
+    return [request_row(request) for request in session.scalars(wanted.options(*WITH_PEOPLE).limit(most))]
+
+
+def drafts(session: Session, by: Caller) -> list[DraftRow]:
+    mine = select(R).where(R.requester_id == by.person, R.state == S.DRAFT).options(joinedload(R.organisation)).order_by(R.changed_at.desc())
+    return [
+        DraftRow(f"/requests/drafts/{draft.id}", full_name(draft.content.get("typed", {})), draft.organisation.name, draft.changed_at)
+        for draft in session.scalars(mine.limit(20))
+    ]
+
+
+def queue(session: Session, by: Caller, filter_: Mapping[str, str], bookmark: str | None = None, most: int = PER_PAGE) -> Listed:
+    """What waits for the groups of this person, oldest due first. Filter: q, due (overdue | today | hints), organisation."""
+    wanted = _waiting(session, by, filter_).order_by(Stage.due_at, Stage.id)
+    loaded = wanted.options(contains_eager(Stage.request).options(*WITH_PEOPLE))
+    page = _page(session, loaded, bookmark, most)
+    return Listed([queue_row(stage) for (stage,) in page], page.paging.bookmark_next if page.paging.has_next else None)
+
+
+def queue_counts(session: Session, by: Caller, filter_: Mapping[str, str]) -> dict[str, int]:
+    """How many wait, are overdue, are due today, have a notice; each counted up to COUNTED_AT_MOST."""
+    return {due or "all": _count(session, _waiting(session, by, {**filter_, "due": due})) for due in ("", "overdue", "today", "hints")}
+
+
+def following(session: Session, by: Caller, after: str) -> str | None:
+    """The number of the next request in the queue besides this one."""
+    wanted = _waiting(session, by, {}).where(R.number != after).order_by(Stage.due_at, Stage.id).limit(1)
+    return session.scalar(wanted.with_only_columns(R.number))
+
+
+def request_row(request: OnboardingRequest) -> RequestRow:
+    return RequestRow(**_common(request))
+
+
+def queue_row(stage: Stage) -> QueueRow:
+    request, now = stage.request, datetime.now(PRAGUE)
+    return QueueRow(
+        **_common(request),
+        decide_path=f"/queue/{request.number}",
+        days_left=working_days(now.date(), stage.due_at.astimezone(PRAGUE).date()),
+        waited_days=max(0, working_days(stage.opened_at.astimezone(PRAGUE).date(), now.date())),
+        hints=hints(request, now.date()),
+    )
+
+
+def hints(request: OnboardingRequest, today: date) -> list[Hint]:
+    """What a decider should notice first; the same conditions as `_due("hints")`."""
+    found: list[Hint] = []
+    if request.start_day and request.start_day <= today:
+        found.append(Hint("warn", say("the first day has come already")))
+    elif request.start_day and request.start_day <= today + STARTS_SOON:
+        found.append(Hint("warn", say("starts in a few days")))
+    if str((request.plan or {}).get("account", {}).get("user_name", ""))[-1:].isdigit():
+        found.append(Hint("run", say("somebody has the same name")))
+    if request.content.get("contract") == "external":
+        found.append(Hint("run", say("external worker")))
+    return found
+
+
+def full_name(content: Mapping[str, Any]) -> str:
+    """Ing. Žofie Šťastná, Ph.D. from the answers of a form, finished or not."""
+    plain = " ".join(part for key in ("title_before", "given_name", "family_name") if (part := str(content.get(key) or "").strip()))
+    after = str(content.get("title_after") or "").strip()
+    return f"{plain}, {after}" if after and plain else plain
+
+
+def open_stage(request: OnboardingRequest) -> Stage | None:
+    return next((stage for stage in request.stages if stage.version == request.version and stage.state == "open"), None)
+
+
+def holder(request: OnboardingRequest) -> str | None:
+    """Who has it now."""
+    if request.state is S.WAITING_APPROVAL:
+        stage = open_stage(request)
+        return stage.group_name if stage else None
+    if request.state is S.NEEDS_ATTENTION:
+        return request.owner or "it"
+    if request.state is S.RETURNED:
+        return "requester"
+    return "portal" if request.state in WITH_THE_PORTAL else None
+
+
+def working_days(first: date, last: date) -> int:
+    """Working days from one day to another; negative when `last` is earlier."""
+    if last < first:
+        return -working_days(last, first)
+    return sum((first + timedelta(days=n)).weekday() < 5 for n in range(1, (last - first).days + 1))
+
+
+WITH_PEOPLE = (joinedload(R.organisation), joinedload(R.requester), joinedload(R.stages))
+
+
+def _common(request: OnboardingRequest) -> dict[str, Any]:
+    stage = open_stage(request) if request.state is S.WAITING_APPROVAL else None
+    return {
+        "number": request.number or "",
+        "path": f"/requests/{request.number}",
+        "name": full_name(request.content),
+        "position": str(request.content.get("position", "")),
+        "organisation": request.organisation.name,
+        "start": request.start_day,
+        "state": request.state.value,
+        "filed_at": request.submitted_at,
+        "filed_by": request.requester.name,
+        "due": stage.due_at.astimezone(PRAGUE).date() if stage else None,
+        "waiting_for": holder(request),
+    }
+
+
+def _waiting(session: Session, by: Caller, filter_: Mapping[str, str]) -> Select[tuple[Stage]]:
+    groups = [role.value for role in by.roles & DECIDES]
+    here = and_(Stage.state == "open", Stage.group_name.in_(groups), R.state == S.WAITING_APPROVAL)
+    joined = select(Stage).join(Stage.request).where(here, requests_seen(session, by))
+    return joined.where(*_filters(filter_), *_due(filter_.get("due", "")))
+
+
+def _due(which: str) -> list[ColumnElement[bool]]:
+    now = datetime.now(PRAGUE)
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    known: dict[str, list[ColumnElement[bool]]] = {
+        "overdue": [Stage.due_at < midnight],
+        "today": [Stage.due_at >= midnight, Stage.due_at < midnight + timedelta(days=1)],
+        "hints": [or_(R.start_day <= now.date() + STARTS_SOON, _namesake, _external)],
+    }
+    return known.get(which, [])
+
+
+def _filters(filter_: Mapping[str, str]) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if q := filter_.get("q", "").strip():
+        plain = plain_letters(q)
+        written = _typed_name.icontains(q, autoescape=True)
+        found.append(or_(written, _user_name.icontains(plain, autoescape=True)) if plain else written)
+    if (state := filter_.get("state", "")) in set(S):
+        found.append(R.state == S(state))
+    if organisation := filter_.get("organisation", ""):
+        found.append(R.organisation_id == _uuid(organisation))
+    return found
+
+
+def _page(session: Session, wanted: Select[Any], bookmark: str | None, most: int = PER_PAGE) -> Page[Any]:
+    try:
+        after = unserialize_bookmark(bookmark) if bookmark else None
+        return select_page(session, wanted, per_page=most, page=after)
+    except (BadBookmark, InvalidPage, ValueError):
+        raise NotFound from None
+
+
+def _count(session: Session, wanted: Select[Any]) -> int:
+    some = wanted.with_only_columns(R.id).order_by(None).limit(COUNTED_AT_MOST).subquery()
+    return session.scalar(select(func.count()).select_from(some)) or 0
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise NotFound from None

@@ -1,0 +1,34 @@
+"""What a person may see. Every query of a page begins with one of these conditions; row-level security is the second lock."""
+
+from datetime import date
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, false, or_, true
+from sqlalchemy.orm import Session
+
+from flows.approval.people import Caller, organisation_roles
+from flows.model import OnboardingRequest, Organisation
+
+SEES_ALL_REQUESTS = frozenset({"director", "deputy"})  # of their organisation; a clerk sees their own
+
+
+def own_organisations(session: Session, by: Caller) -> dict[UUID, set[str]]:
+    """The person's organisations with the roles held there today."""
+    held: dict[UUID, set[str]] = {}
+    for role in organisation_roles(session, by.person, date.today()):
+        held.setdefault(role.organisation_id, set()).add(role.role)
+    return held
+
+
+def requests_seen(session: Session, by: Caller) -> ColumnElement[bool]:
+    """Submitted requests that this person may read; drafts are their author's business and in no list of others."""
+    own = own_organisations(session, by)
+    whole = [organisation for organisation, roles in own.items() if roles & SEES_ALL_REQUESTS]
+    mine = and_(OnboardingRequest.organisation_id.in_(own), OnboardingRequest.requester_id == by.person)
+    reach = true() if by.roles else or_(mine, OnboardingRequest.organisation_id.in_(whole))
+    return and_(OnboardingRequest.submitted_at.is_not(None), reach)
+
+
+def organisations_seen(session: Session, by: Caller) -> ColumnElement[bool]:
+    own = own_organisations(session, by)
+    return true() if by.roles else (Organisation.id.in_(own) if own else false())
