@@ -37,7 +37,7 @@ def _wait(session: Session, request: OnboardingRequest, _payload: dict[str, Any]
 def _release(session: Session, request: OnboardingRequest, payload: dict[str, Any]) -> None:
     """A run that Prefect has lost is created anew under the next generation."""
     try:
-        registry.runs().release(request.id, request.generation, again=bool(payload.get("again")))
+        registry.runs().release(request.id, request.generation, again=bool(payload.get("again")), lost=bool(payload.get("lost")))
     except Gone:
         request.generation += 1
         _create(session, request, payload)

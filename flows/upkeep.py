@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import structlog
-from sqlalchemy import exists, func, or_, select
+from sqlalchemy import and_, exists, func, or_, select
 
 from flows import activations
 from flows.approval.audit import Actor
@@ -25,11 +25,12 @@ def take_over() -> None:
     silent = func.clock_timestamp() - timedelta(seconds=load().provisioning.lease_seconds)
     waiting = exists().where(Outbox.request_id == OnboardingRequest.id, Outbox.done_at.is_(None))
     told = exists().where(Outbox.request_id == OnboardingRequest.id, Outbox.topic == "release", Outbox.done_at > silent)
+    forgotten = OnboardingRequest.state.in_((RequestState.WAITING_RETRY, RequestState.PREPARED))
     lost = (
         select(OnboardingRequest)
         .outerjoin(Lease, Lease.request_id == OnboardingRequest.id)
         .where(
-            or_(OnboardingRequest.state == RequestState.RUNNING, OnboardingRequest.state == RequestState.APPROVED),
+            or_(OnboardingRequest.state.in_((RequestState.RUNNING, RequestState.APPROVED)), and_(forgotten, OnboardingRequest.next_try < silent)),
             or_(Lease.expires_at < func.clock_timestamp(), Lease.request_id.is_(None)),
             OnboardingRequest.changed_at < silent,
             ~waiting,
@@ -41,7 +42,7 @@ def take_over() -> None:
     with transaction() as session:
         for request in session.scalars(lost).all():
             log.warning("taken over from a silent worker", number=request.number)
-            session.add(Outbox(topic="release", request_id=request.id, payload={"again": True}))
+            session.add(Outbox(topic="release", request_id=request.id, payload={"again": True, "lost": True}))
 
 
 def expire_drafts() -> None:

@@ -232,8 +232,11 @@ class RunControl(Protocol):
         """Created as AwaitingApproval; again with the same key = the same run. `flow` names the deployment, `number` the run."""
         ...
 
-    def release(self, request: UUID, generation: int, *, again: bool = False) -> None:
-        """Scheduled now; `again` names the state AwaitingRetry. Gone when Prefect has lost the run; nothing when it is running."""
+    def release(self, request: UUID, generation: int, *, again: bool = False, lost: bool = False) -> None:
+        """Scheduled now; `again` names the state AwaitingRetry and waits (Unavailable) for a run that is just ending.
+
+        `lost`: the worker of a run that looks alive is dead, take it away. Gone when Prefect has lost the run.
+        """
         ...
 
     def cancel(self, request: UUID, generation: int, reason: str) -> None: ...

@@ -50,12 +50,14 @@ class PrefectRuns:
             self._set(run, waits)  # the next stage: somebody else is waited for
         return _seen(run)
 
-    def release(self, request: UUID, generation: int, *, again: bool = False) -> None:
+    def release(self, request: UUID, generation: int, *, again: bool = False, lost: bool = False) -> None:
         run = self._need(request, generation)
-        if run.state and (run.state.type in AT_WORK or run.state.type is StateType.SCHEDULED):
-            return
-        if run.state and run.state.type is StateType.COMPLETED and not again:
+        kind = run.state.type if run.state else None
+        if kind is StateType.SCHEDULED or (not again and (kind in AT_WORK or kind is StateType.COMPLETED)):
             return  # a release that came twice
+        if kind in AT_WORK and not lost:
+            # the flow has written its end to our database and not yet to Prefect: a state set now would be overwritten
+            raise Unavailable(say("The last run is still ending."), str(kind), after=1)
         self._set(run, Scheduled(name="AwaitingRetry") if again else Scheduled())
 
     def cancel(self, request: UUID, generation: int, reason: str) -> None:
