@@ -17,4 +17,4 @@ class CompiledCatalogs(BuildHookInterface[Any]):
             with source.open("rb") as text, compiled.open("wb") as out:
                 write_mo(out, read_po(text))
             inside = source.relative_to(Path(self.root, "templates")).with_suffix(".mo")
-            build_data["force_include"][str(compiled)] = f"web/templates/{inside}"
+            build_data["force_include"][str(compiled)] = f"flows/templates/{inside}"
