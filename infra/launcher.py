@@ -1,40 +1,29 @@
-"""Runs one installation: servers, migrations, cast, our processes, the first employee; watches them until it is told to stop.
-
-Runs in STATE/venv, from the installed wheel; `python3 -m infra` (infra/bootstrap.py) made both.
-"""
+"""The commands behind `python3 -m infra`, once STATE/venv is there: this runs in it, from the installed wheel."""
 
 import argparse
-import fcntl
-import importlib
-import importlib.util
 import json
+import shutil
 import signal
 import sys
-import time
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from infra.order import Step, run_in_order
 from infra.progress import Trouble, say_line
-from infra.servers import catcher, dovecot, keycloak, postfix, postgres, prefect, product, vault
-from infra.servers.process import Process
-from infra.state import State, ensure_users
-from infra.supervise import Supervisor, sweep
+from infra.running import optional, running, stop, watch
+from infra.state import State
+from infra.supervise import RUNNING, Supervisor
 
-USERS = {postgres.USER, keycloak.USER, prefect.USER, vault.USER, catcher.USER, dovecot.USER, product.WORKER, product.PORTAL}
 ADDRESSES = {"Portal": "portal", "Prefect": "prefect", "Keycloak": "keycloak", "Caught mail": "catcher"}
 
 
 def main() -> int:
     arguments = _arguments()
-    state = State(arguments.state)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     try:
-        return _run(state, arguments)
+        return arguments.carry_out(State(arguments.state), arguments)
     except Trouble as trouble:
+        sys.stdout.flush()
         print(f"\n{trouble}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -42,13 +31,35 @@ def main() -> int:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python3 -m infra")
-    parser.add_argument("command", choices=["run"])
-    parser.add_argument("--state", type=Path, required=True)
-    parser.add_argument("--check", action="store_true")
-    parser.add_argument("--detach", action="store_true")
-    parser.add_argument("--servers", action="store_true", help="without our own processes, for work on them")
-    return parser.parse_args()
+    parser = argparse.ArgumentParser(prog="python3 -m infra", allow_abbrev=False)
+    commands = parser.add_subparsers(required=True)
+
+    def command(name: str, carry_out: Any) -> argparse.ArgumentParser:
+        one = commands.add_parser(name, allow_abbrev=False)
+        one.add_argument("--state", type=Path, required=True)
+        one.set_defaults(carry_out=carry_out)
+        return one
+
+    run = command("run", _run)
+    run.add_argument("--check", action="store_true", help="prove the first employee, stop everything, print the proof as JSON")
+    run.add_argument("--detach", action="store_true", help="leave it running")
+    run.add_argument("--servers", action="store_true", help="without our own processes, for work on them")
+    test = command("test", _test)
+    test.add_argument("--checkout", type=Path, required=True)
+    test.add_argument("words", nargs="*", help="go to pytest")
+    command("stop", _stop)
+    command("status", _status)
+    command("reset", _reset).add_argument("--yes", action="store_true", help="do not ask")
+    command("cast", _cast).add_argument("--json", action="store_true")
+    grant = command("grant", _grant)
+    grant.add_argument("person", help="e-mail of the person")
+    grant.add_argument("role", choices=["founder", "region-it", "security", "dpo", "it", "auditor"])
+    grant.add_argument("--until", help="last day, YYYY-MM-DD")
+    known, rest = parser.parse_known_args()
+    if rest and known.carry_out is not _test:
+        parser.error(f"unknown: {' '.join(rest)}")
+    known.rest = rest
+    return known
 
 
 def _interrupt(*_: object) -> None:
@@ -56,100 +67,79 @@ def _interrupt(*_: object) -> None:
 
 
 def _run(state: State, arguments: argparse.Namespace) -> int:
-    with running(state, free_ports=False, outlive=arguments.detach, servers_only=arguments.servers) as supervisor:
-        proof = {} if arguments.servers else _first_employee(state)
+    with running(state, outlive=arguments.detach, servers_only=arguments.servers) as supervisor:
+        demo = None if arguments.servers else optional("infra.demo")
+        proof: dict[str, Any] = demo.first_employee(state) if demo else {}
         if arguments.check:
             say_line("stopping")
         else:
             _say_addresses(state)
             if not arguments.detach:
-                _watch(supervisor)
+                watch(supervisor)
     if arguments.check:
         print(json.dumps(proof, ensure_ascii=False))
         return 0 if proof.get("state") == "done" else 1
     return 0
 
 
-@contextmanager
-def running(state: State, free_ports: bool, outlive: bool = False, servers_only: bool = False) -> Generator[Supervisor, None, None]:
-    """The whole installation, up; stopped at the end whatever happens (unless it is to outlive us and all went well)."""
+def _test(state: State, arguments: argparse.Namespace) -> int:
+    from infra.checks import run_tests  # what it needs is in the tests' lock only
+
+    return run_tests(state, arguments.checkout, [*arguments.words, *arguments.rest])
+
+
+def _stop(state: State, _: argparse.Namespace) -> int:
     supervisor = Supervisor(state)
-    state.prepare()
-    if supervisor.lives():
-        raise Trouble(f"Nástup already runs in {state.root}: `python3 -m infra status` shows it, `python3 -m infra stop` ends it.")
-    with _alone(state):
-        if left := sweep(state):
-            say_line(f"an earlier start had been cut off: stopped the {left} processes it had left")
-        ensure_users(USERS)
-        state.settle_ports(free_ports)
-        servers = [module.process(state) for module in (postgres, keycloak, prefect, dovecot, postfix, vault, catcher)]
-        processes = servers + ([] if servers_only else product.processes(state))
-        try:
-            supervisor.launch(processes, outlive)
-            run_in_order(_steps(state, supervisor, processes))
-            yield supervisor
-        except BaseException:
-            _stop(state, supervisor)
-            raise
-        if not outlive:
-            _stop(state, supervisor)
+    lived = supervisor.lives()
+    left = stop(supervisor)
+    say_line(
+        "stopped" if lived else f"stopped {left} processes that had lost their supervisor" if left else f"nothing runs in {state.root}"
+    )
+    return 0
 
 
-def _steps(state: State, supervisor: Supervisor, processes: list[Process]) -> list[Step]:
-    def bring_up(process: Process) -> Step:
-        return Step(process.name, lambda: supervisor.bring_up(process), process.after)
-
-    steps = [bring_up(process) for process in processes]
-    if migrations := _optional("infra.migrations"):
-        steps.append(
-            Step("migrations", lambda: migrations.upgrade(postgres.dsn(state, "nastup_owner")), ("postgres",), "databases migrated")
-        )
-    if (seed := _optional("infra.seed")) and "store-agent" in {process.name for process in processes}:
-        needed = ("migrations", "keycloak", "dovecot", "postfix", "backup-agent", "store-agent")
-        steps.append(Step("seed", lambda: seed.plant(state), needed, "cast planted"))
-    return steps
+def _status(state: State, _: argparse.Namespace) -> int:
+    """0 = everything runs, 3 = it does not (as init scripts say it)."""
+    supervisor = Supervisor(state)
+    if not supervisor.lives():
+        print(f"Nothing runs in {state.root}. Start: python3 -m infra run")
+        return 3
+    infos = supervisor.processes()
+    for info in infos:
+        print(f"  {info['name']:<14} {info['statename'].lower():<10} {info['description']}")
+    _say_addresses(state)
+    return 0 if all(info["state"] == RUNNING for info in infos) else 3
 
 
-def _first_employee(state: State) -> dict[str, Any]:
-    demo = _optional("infra.demo")
-    return demo.first_employee(state) if demo else {}
+def _reset(state: State, arguments: argparse.Namespace) -> int:
+    if not state.path("ports.json").exists():
+        raise Trouble(f"{state.root} is not a state directory of Nástup: nothing was removed.")
+    if not arguments.yes and input(f"Remove everything in {state.root}: accounts, mail, backups, secrets? Type yes: ") != "yes":
+        raise Trouble("Nothing was removed.")
+    stop(Supervisor(state))
+    shutil.rmtree(state.root)
+    say_line(f"{state.root} removed")
+    return 0
 
 
-def _optional(name: str) -> Any:
-    return importlib.import_module(name) if importlib.util.find_spec(name) else None
+def _cast(state: State, arguments: argparse.Namespace) -> int:
+    file = state.path("secrets", "cast.json")
+    if not file.exists():
+        raise Trouble(f"No cast is planted in {state.root}: `python3 -m infra run` does it.")
+    people: list[dict[str, Any]] = json.loads(file.read_text())
+    if arguments.json:
+        print(json.dumps(people, ensure_ascii=False))
+        return 0
+    for person in people:
+        print("  ".join(f"{value}" for value in person.values()))
+    return 0
 
 
-@contextmanager
-def _alone(state: State) -> Generator[None, None, None]:
-    """Two starts of one state directory at once would trip over each other."""
-    with state.path("run", "start.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Trouble(f"Another start of {state.root} is under way: wait for it, or end it with `python3 -m infra stop`.") from None
-        yield
+def _grant(state: State, arguments: argparse.Namespace) -> int:
+    from infra.grant import grant
 
-
-def _stop(state: State, supervisor: Supervisor) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # impatience must not leave half of them running
-    supervisor.shut_down()
-    sweep(state)
-
-
-def _watch(supervisor: Supervisor) -> None:
-    """Says what died and was started again; ends when the supervisor is gone (`python3 -m infra stop`)."""
-    known = {info["name"]: info["pid"] for info in supervisor.processes()}
-    while supervisor.lives():
-        time.sleep(1)
-        try:
-            infos = supervisor.processes()
-        except OSError:
-            return
-        for info in infos:
-            if info["pid"] and info["pid"] != known[info["name"]]:
-                say_line(f"{info['name']} died, started again")
-                known[info["name"]] = info["pid"]
+    say_line(grant(state, arguments.person, arguments.role, arguments.until))
+    return 0
 
 
 def _say_addresses(state: State) -> None:

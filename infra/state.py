@@ -116,8 +116,8 @@ class State:
         for name, port in self.ports.items():
             if not _is_free(port):
                 raise Trouble(
-                    f"Port {port} ({name}) is taken by another program. Stop that program, or write another number for "
-                    f'"{name}" into {self.path("ports.json")} and run the command again.'
+                    f"Port {port} ({name}) is taken by {_holder(port)}. Stop that program, or write another number for "
+                    f'"{name}" into {self.path("ports.json")}, and run the command again.'
                 )
         write(self.path("ports.json"), json.dumps(self.ports, indent=2) + "\n", mode=0o644)
 
@@ -174,6 +174,19 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def _holder(port: int) -> str:
+    """Who listens there, as far as /proc tells: "postgres (process 4711)"."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    sockets = {f"socket:[{line[9]}]" for line in lines if line[1].endswith(f":{port:04X}") and line[3] == "0A"}
+    for link in Path("/proc").glob("[0-9]*/fd/*"):
+        try:
+            if os.readlink(link) in sockets:
+                return f"{(link.parent.parent / 'comm').read_text().strip()} (process {link.parts[2]})"
+        except OSError:
+            continue
+    return "another program"
 
 
 def _free_ports(count: int) -> list[int]:

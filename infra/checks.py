@@ -1,0 +1,48 @@
+"""`python3 -m infra test`: form, types and tests of a checkout, against servers of their own."""
+
+import os
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from infra.progress import say_line
+from infra.running import running
+from infra.state import State
+
+DATA = ("postgres", "mail", "postfix", "vault", "catcher", "prefect", "rooms", "secrets", "log")
+CHECKS = {
+    "ruff format": ["ruff", "format", "--check", "."],
+    "ruff check": ["ruff", "check", "."],
+    "pyright": ["pyright", "--pythonpath", sys.executable],
+}
+
+
+def run_tests(state: State, checkout: Path, words: list[str]) -> int:
+    """0 when all is well. pytest's closing line is the last thing printed; the servers are stopped whatever happens."""
+    for name in DATA:  # every run begins with empty servers; what was fetched and installed stays
+        shutil.rmtree(state.path(name), ignore_errors=True)
+    with ThreadPoolExecutor(1) as aside:
+        checks = aside.submit(_checks, checkout)
+        with running(state, free_ports=True):
+            wrong = checks.result()
+            for name, output in wrong.items():
+                print(f"\n{name} failed:\n{output}")
+            say_line("tests begin")
+            pytest = [sys.executable, "-m", "pytest", *words]
+            told = os.environ | {"NASTUP_TEST_STATE": str(state.root)}
+            code = subprocess.run(pytest, cwd=checkout, env=told, stdin=subprocess.DEVNULL, check=False).returncode
+    return code or int(bool(wrong))
+
+
+def _checks(checkout: Path) -> dict[str, str]:
+    """What each failing check says."""
+    said: dict[str, str] = {}
+    for name, words in CHECKS.items():
+        program = [str(Path(sys.executable).with_name(words[0])), *words[1:]]
+        done = subprocess.run(program, cwd=checkout, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        say_line(f"{name}: {'failed' if done.returncode else 'well'}")
+        if done.returncode:
+            said[name] = done.stdout + done.stderr
+    return said
