@@ -54,6 +54,12 @@ def use(
         _placed.update(before)
 
 
+def forget() -> None:
+    """Makes all anew at the next use: the settings of this process have changed."""
+    for made in (_identity, _mail, _backup, _letters, _runs):
+        made.cache_clear()
+
+
 # Imported where they are made: each drags in a client library, and a process pays only for what it uses.
 
 
