@@ -102,7 +102,8 @@ class FakeBackup(Fake):
         return shot
 
     def _messages(self, address: str) -> dict[str, bytes]:
-        return next((box.messages for box in self.mail.boxes.values() if box.mailbox.address == address), {})
+        boxes = [box for box in self.mail.boxes.values() if box.mailbox.address == address]
+        return boxes[0].messages if boxes else {}
 
     def _set_active(self, person: UUID, *, active: bool) -> Held:
         if person in self.entries:

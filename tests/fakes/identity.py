@@ -16,7 +16,7 @@ class Person:
     id: str
     account: Account
     organisations: set[str] = field(default_factory=set[str])
-    credentials: CredentialsSeen = CredentialsSeen(False, 0, False)
+    credentials: CredentialsSeen = field(default_factory=lambda: CredentialsSeen(False, 0, False))
     sessions: int = 0
     links: list[int] = field(default_factory=list[int])
 

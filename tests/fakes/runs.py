@@ -38,10 +38,13 @@ class FakeRuns(Fake):
         return RunSeen(run.id, run.state, run.number)
 
     @remote
-    def release(self, request: UUID, generation: int, *, again: bool = False) -> None:
+    def release(self, request: UUID, generation: int, *, again: bool = False, lost: bool = False) -> None:
         run = self._need(request, generation)
-        if run.state in ("Running", "Pending", "Scheduled", "AwaitingRetry") or (run.state == "Completed" and not again):
+        at_work = run.state in ("Running", "Pending")
+        if run.state in ("Scheduled", "AwaitingRetry") or (not again and (at_work or run.state == "Completed")):
             return
+        if at_work and not lost:
+            raise Unavailable(say("The last run is still ending."), run.state, after=1)
         run.state = "AwaitingRetry" if again else "Scheduled"
 
     @remote
