@@ -9,6 +9,7 @@ from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken
 from psycopg import Connection
+from psycopg.rows import tuple_row
 
 from flows.settings import SettingsMissing, load
 
@@ -30,7 +31,8 @@ def keep_secret(db: Connection[Any], name: str, readers: Sequence[str], make: Ca
 
 def read_secret(db: Connection[Any], name: str) -> str | None:
     """The secret of that name, or None when there is none that this database role may see. Raises SecretUnreadable."""
-    row = db.execute("SELECT value FROM secret WHERE name = %s", (name,)).fetchone()
+    with db.cursor(row_factory=tuple_row) as cursor:  # whatever rows the connection itself gives
+        row = cursor.execute("SELECT value FROM secret WHERE name = %s", (name,)).fetchone()
     if row is None:
         return None
     try:
