@@ -178,7 +178,8 @@ def _is_free(port: int) -> bool:
 
 def _holder(port: int) -> str:
     """Who listens there, as far as /proc tells: "postgres (process 4711)"."""
-    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    tables = [Path("/proc/net/tcp"), Path("/proc/net/tcp6")]  # Java listens on IPv6 even for 127.0.0.1
+    lines = [line.split() for table in tables if table.exists() for line in table.read_text().splitlines()[1:]]
     sockets = {f"socket:[{line[9]}]" for line in lines if line[1].endswith(f":{port:04X}") and line[3] == "0A"}
     for link in Path("/proc").glob("[0-9]*/fd/*"):
         try:

@@ -20,6 +20,7 @@ from infra.state import State, write
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 RUNNING, STOPPED, FATAL = 20, 0, 200
+PID_FILES = {"postgres/data/postmaster.pid": b"postgres", "postfix/spool/pid/master.pid": b"master", "mail/run/master.pid": b"dovecot"}
 END = (0, 100, 200, 1000)  # stopped, exited, fatal, unknown
 # a dead child of a program must not live on: the whole group is asked to stop, and killed
 FIXED = """
@@ -168,7 +169,7 @@ def _left_behind(state: State) -> set[int]:
     """By the environment that every program is given; servers that overwrite theirs or clean it, by their pid files."""
     mark, own = f"NASTUP_STATE={state.root}".encode(), os.getpid()
     found = {pid for pid in _pids() if pid != own and mark in _read(pid, "environ").split(b"\0")}
-    for file, program in (("postgres/data/postmaster.pid", b"postgres"), ("postfix/spool/pid/master.pid", b"master")):
+    for file, program in PID_FILES.items():
         place = state.path(file)
         pid = int((place.read_text().split() or ["0"])[0]) if place.exists() else 0
         if pid and program in _read(pid, "cmdline").split(b"\0")[0] and str(state.root).encode() in _read(pid, "cmdline"):
