@@ -23,6 +23,8 @@ class WrongKey(Exception):
 
 @dataclass(frozen=True)
 class Snapshot:
+    """`id` is the short one, which is all that `backup` answers."""
+
     id: str
     tags: frozenset[str]
     time: str
@@ -48,7 +50,7 @@ class Repository:
     def snapshots(self, tag: str) -> list[Snapshot]:
         """Those with the tag, oldest first."""
         found: list[dict[str, Any]] = json.loads(self._run("snapshots", "--json", "--no-lock", "--tag", tag)) or []
-        return sorted((Snapshot(one["id"], frozenset(one.get("tags") or ()), one["time"]) for one in found), key=lambda one: one.time)
+        return sorted((Snapshot(one["short_id"], frozenset(one.get("tags") or ()), one["time"]) for one in found), key=lambda one: one.time)
 
     def backup(self, place: Path, tags: Sequence[str], leave_out: Sequence[str] = ()) -> str:
         """A new snapshot of the place; its id."""

@@ -35,8 +35,9 @@ def _reports(imap: imaplib.IMAP4, since: datetime) -> Iterator[tuple[datetime, b
 
 
 def _arrived(line: bytes) -> datetime:
+    """The end of that second: the server cuts the fraction off, and a bounce often comes within the second of its cause."""
     moment = imaplib.Internaldate2tuple(line)
-    return datetime(*moment[:6]).astimezone(UTC) if moment else datetime.now(UTC)
+    return datetime(*moment[:6]).astimezone(UTC) + timedelta(seconds=0.999999) if moment else datetime.now(UTC)
 
 
 def _failures(text: bytes, at: datetime) -> Iterator[Bounce]:

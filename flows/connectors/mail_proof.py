@@ -29,7 +29,7 @@ def message_comes_back(settings: Mail, address: str) -> Delivered:
             received = _wait_for(imap, message["Message-ID"])
             _remove_stale(imap)
     except MailboxClosed:
-        raise Gone(say("The mailbox does not open."), f"imap: {address}") from None
+        raise Gone(say("The mailbox does not open."), "imap") from None
     return Delivered(message["Message-ID"], hashlib.sha256(received).hexdigest(), len(received), round(time.monotonic() - started, 3))
 
 

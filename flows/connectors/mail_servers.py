@@ -7,7 +7,7 @@ import imaplib
 import re
 import ssl
 from collections.abc import Generator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import cast
 
@@ -57,12 +57,13 @@ def returned_mail(settings: Mail) -> AbstractContextManager[imaplib.IMAP4]:
 @contextmanager
 def _opened(settings: Mail, user: str, password: SecretStr, name: str) -> Generator[imaplib.IMAP4]:
     try:
-        with imaplib.IMAP4(settings.imap_host, settings.imap_port, timeout=SECONDS) as imap:
+        imap = imaplib.IMAP4(settings.imap_host, settings.imap_port, timeout=SECONDS)
+        try:
             imap.starttls(trust(settings.certificate))
-            _log_in(imap, user, password)
-            if imap.select(name)[0] != "OK":
-                raise MailboxClosed
+            _enter(imap, user, password, name)
             yield imap
+        finally:
+            _leave(imap)
     except ssl.SSLCertVerificationError as error:
         raise Misconfigured(say("The certificate of the mail server is not trusted."), f"imap: {error.verify_message}") from None
     except (imaplib.IMAP4.error, OSError) as error:
@@ -75,15 +76,23 @@ def fetch(imap: imaplib.IMAP4, uid: str) -> tuple[bytes, bytes]:
     return next(cast(tuple[bytes, bytes], part) for part in cast(list[object], parts) if isinstance(part, tuple))
 
 
-def _log_in(imap: imaplib.IMAP4, user: str, password: SecretStr) -> None:
+def _enter(imap: imaplib.IMAP4, user: str, password: SecretStr, name: str) -> None:
     try:
         imap.login(user, password.get_secret_value())
+        if imap.select(name)[0] != "OK":
+            raise MailboxClosed
     except imaplib.IMAP4.abort:
         raise MailboxClosed from None  # Dovecot drops the connection when the mailbox is suspended: no clean NO
     except imaplib.IMAP4.error as error:
         if "UNAVAILABLE" in str(error):
             raise
         raise MailboxClosed from None
+
+
+def _leave(imap: imaplib.IMAP4) -> None:
+    for last in (imap.logout, imap.shutdown):  # a dropped connection refuses the first, and its socket still has to be closed
+        with suppress(imaplib.IMAP4.error, OSError):
+            last()
 
 
 def _takes_mail(settings: Mail, address: str) -> bool:
