@@ -79,9 +79,12 @@ def _end(
 
 
 def read_bounces() -> None:
-    """A private address that refuses mail shows only as a bounce; it is matched by the address, which is erased at once."""
+    """A private address that refuses mail shows only as a bounce; it is matched by the address, which is erased at once.
+
+    Counted from the moment before the sending: the bounce is often back before the answer to it.
+    """
     with transaction() as session:
-        oldest = session.scalar(select(func.min(ActivationContact.sent_at)).where(ActivationContact.state == ActivationState.SENT))
+        oldest = session.scalar(select(func.min(ActivationContact.sending_at)).where(ActivationContact.state == ActivationState.SENT))
     if oldest is None:
         return
     for bounce in registry.mail().bounces(oldest):
@@ -89,7 +92,7 @@ def read_bounces() -> None:
             ActivationContact.state == ActivationState.SENT, func.lower(ActivationContact.address) == bounce.address.lower()
         )
         with transaction() as session:
-            for contact in session.scalars(mine.where(ActivationContact.sent_at <= bounce.at).with_for_update()).all():
+            for contact in session.scalars(mine.where(ActivationContact.sending_at <= bounce.at).with_for_update()).all():
                 request = session.get_one(OnboardingRequest, contact.request_id)
                 _end(session, request, contact, ActivationState.BOUNCED, bounce.diagnostic.replace(bounce.address, "***"))
                 registry.mail().close_activation(Plan.from_json(request.plan or {}).mailbox.address)
