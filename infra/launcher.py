@@ -5,6 +5,8 @@ import json
 import shutil
 import signal
 import sys
+from dataclasses import asdict
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ def main() -> int:
         print(f"\n{trouble}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
+        say_line("stopped")
         return 130
 
 
@@ -54,7 +57,7 @@ def _arguments() -> argparse.Namespace:
     grant = command("grant", _grant)
     grant.add_argument("person", help="e-mail of the person")
     grant.add_argument("role", choices=["founder", "region-it", "security", "dpo", "it", "auditor"])
-    grant.add_argument("--until", help="last day, YYYY-MM-DD")
+    grant.add_argument("--until", type=date.fromisoformat, help="last day, YYYY-MM-DD")
     known, rest = parser.parse_known_args()
     if rest and known.carry_out is not _test:
         parser.error(f"unknown: {' '.join(rest)}")
@@ -123,15 +126,16 @@ def _reset(state: State, arguments: argparse.Namespace) -> int:
 
 
 def _cast(state: State, arguments: argparse.Namespace) -> int:
-    file = state.path("secrets", "cast.json")
-    if not file.exists():
+    people = [asdict(person) for person in optional("infra.seed").log_ins(state)]
+    if not people:
         raise Trouble(f"No cast is planted in {state.root}: `python3 -m infra run` does it.")
-    people: list[dict[str, Any]] = json.loads(file.read_text())
     if arguments.json:
         print(json.dumps(people, ensure_ascii=False))
         return 0
+    print(f"Log-ins of the demo at {state.address('portal')}/ (the one-time code comes from the key, e.g. oathtool --totp -b KEY):\n")
     for person in people:
-        print("  ".join(f"{value}" for value in person.values()))
+        print(f"  {person['name']}, {person['role']} {person['organisation']}")
+        print(f"      {person['address']}  {person['password']}  {person['key']}")
     return 0
 
 

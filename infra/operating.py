@@ -4,7 +4,7 @@ The launcher, the seed and the demo run as root beside the installed product; no
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from flows.connectors import registry
@@ -16,7 +16,7 @@ FILE = "NASTUP_SETTINGS_FILE"
 
 
 @contextmanager
-def operating(state: State) -> Iterator[None]:
+def operating(state: State) -> Generator[None, None, None]:
     """Inside the block `flows` works on this installation, as its operator. Not for two installations at once in one process."""
     before = os.environ.get(FILE)
     worker = next(tree for name, _user, tree in product.settings_of(state) if name == "worker")

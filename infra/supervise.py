@@ -21,6 +21,7 @@ from infra.state import State, write
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 RUNNING, STOPPED, FATAL = 20, 0, 200
 PID_FILES = {"postgres/data/postmaster.pid": b"postgres", "postfix/spool/pid/master.pid": b"master", "mail/run/master.pid": b"dovecot"}
+LIVES = 3  # so often a program may die at its start
 END = (0, 100, 200, 1000)  # stopped, exited, fatal, unknown
 # a dead child of a program must not live on: the whole group is asked to stop, and killed
 FIXED = """
@@ -97,10 +98,13 @@ class Supervisor:
         """Configured, started, ready, settled."""
         process.configure()
         self.start(process.name)
-        ends = time.monotonic() + process.patience
-        while not process.ready():
+        ends, lives = time.monotonic() + process.patience, set[int]()
+        while True:
             info = self.process(process.name)
-            if info["state"] == FATAL or time.monotonic() > ends:
+            lives.add(info["pid"])
+            if process.ready() if process.ready else info["state"] == RUNNING:
+                break
+            if info["state"] == FATAL or len(lives - {0}) > LIVES or time.monotonic() > ends:
                 words = last_words(self.state.path("log", f"{process.name}.log"))
                 raise Trouble(f"{process.name} does not start ({info['statename'].lower()}). Its last words:\n{words}")
             time.sleep(0.1)

@@ -20,14 +20,15 @@ def _nothing() -> None:
 class Process:
     """A program that runs in the foreground under supervision.
 
-    `after`: names of processes that must be ready first. `configure` runs before the start, `ready` is asked until it is true or
-    `patience` (seconds) is over, `settle` runs once it is ready; only then do those wait no longer that come after it.
+    `after`: names of processes that must be ready first. `configure` runs before the start, `ready` is asked until it is true (None: it
+    has stayed up for a second) or `patience` (seconds) is over, `settle` runs once it is ready; only then do those wait no longer that
+    come after it.
     """
 
     name: str
     command: Sequence[str | Path]
     user: str
-    ready: Callable[[], bool]
+    ready: Callable[[], bool] | None
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     directory: Path = Path("/")
     after: tuple[str, ...] = ()

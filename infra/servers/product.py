@@ -58,7 +58,7 @@ def _process(state: State, program: _Program) -> Process:
         directory=room,
         after=program.after,
         configure=lambda: _configure(state, program),
-        ready=lambda: program.name != "portal" or answers(state.port("portal"), "/healthz"),
+        ready=(lambda: answers(state.port("portal"), "/healthz")) if program.name == "portal" else None,
     )
 
 

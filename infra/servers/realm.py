@@ -1,9 +1,11 @@
 """The realm `nastup`: settings, claims, clients, roles and the worker's four rights. May be repeated; it never removes anything."""
 
 from typing import Any
+from uuid import UUID
 
 import httpx2
 
+from infra.progress import Trouble
 from infra.state import State
 
 REALM = "nastup"
@@ -40,6 +42,14 @@ def ensure_realm(state: State, theme: str | None) -> None:
         for role in ROLES:
             _ok(keycloak.post("/roles", json={"name": role}), 409)
         _give_worker_its_rights(keycloak, clients["nastup-worker"])
+
+
+def give_role(keycloak: httpx2.Client, person: UUID, role: str) -> None:
+    """The realm role for the account of that person, who has to have one."""
+    accounts = _ok(keycloak.get("/users", params={"q": f"person_id:{person}"})).json()
+    if len(accounts) != 1:
+        raise Trouble("That person has no account in Keycloak yet: grant the role once the person can log in.")
+    _ok(keycloak.post(f"/users/{accounts[0]['id']}/role-mappings/realm", json=[_ok(keycloak.get(f"/roles/{role}")).json()]))
 
 
 def _settings(state: State, theme: str | None) -> Json:
