@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from uuid import UUID
+from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, joinedload
 
 from flows.approval.people import Caller, role_in
@@ -18,12 +19,21 @@ PRAGUE = ZoneInfo("Europe/Prague")
 LONGEST_ANSWER = 2000  # characters kept of one answer in a draft; the check of the form refuses much less
 
 
-def new_draft(session: Session, by: Caller, organisation: UUID) -> OnboardingRequest:
-    """An empty request of that organisation. Raises NotFound when the person does not file for it."""
+def new_draft(session: Session, by: Caller, organisation: UUID, key: UUID | None = None) -> OnboardingRequest:
+    """An empty request of that organisation; the same key again (double click, repeat after a time-out) answers the same request.
+
+    Raises NotFound when the person does not file for the organisation, or when the key is somebody else's.
+    """
     role_in(session, by.person, organisation, datetime.now(PRAGUE).date())
-    draft = OnboardingRequest(organisation_id=organisation, requester_id=by.person, content={"typed": {}})
-    session.add(draft)
-    session.flush()
+    draft = OnboardingRequest(organisation_id=organisation, requester_id=by.person, content={"typed": {}}, submission=key or uuid4())
+    try:
+        with session.begin_nested():
+            session.add(draft)
+    except IntegrityError:
+        before = select(OnboardingRequest.id).where(OnboardingRequest.submission == key, OnboardingRequest.requester_id == by.person)
+        if (found := session.scalar(before)) is None:
+            raise NotFound from None
+        return my_draft(session, by, found)
     return draft
 
 
@@ -42,15 +52,21 @@ def my_draft(session: Session, by: Caller, draft: UUID) -> OnboardingRequest:
     return found
 
 
-def save_draft(session: Session, by: Caller, draft: UUID, typed: Mapping[str, str], private_address: str) -> OnboardingRequest:
-    """Keeps what was typed as it was typed. Raises NoLongerOpen once the request was submitted."""
+def save_draft(
+    session: Session, by: Caller, draft: UUID, typed: Mapping[str, str], private_address: str, organisation: UUID | None = None
+) -> OnboardingRequest:
+    """Keeps what was typed as it was typed; `organisation`: another of the author's was chosen. Raises NoLongerOpen once submitted."""
     request = my_draft(session, by, draft)
     if request.state is not RequestState.DRAFT:
         raise NoLongerOpen(say("This request was already submitted; it can no longer be changed here."))
+    if organisation and organisation != request.organisation_id:
+        role_in(session, by.person, organisation, datetime.now(PRAGUE).date())
+        request.organisation_id = organisation
     request.content = {"typed": {name: value[:LONGEST_ANSWER] for name, value in typed.items()}}
     contact = session.get(ActivationContact, request.id) or ActivationContact(request_id=request.id)
     contact.address = private_address[:LONGEST_ANSWER]
     session.add(contact)
+    request.changed_at = func.clock_timestamp()  # pyright: ignore[reportAttributeAccessIssue]
     session.flush()
     return request
 

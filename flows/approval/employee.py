@@ -45,8 +45,10 @@ class NewEmployee:
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> "NewEmployee":
         """The kept answers; other keys of the stored content (the mark of the private address) are not answers."""
-        mine = {name: stored[name] for name in cls.__dataclass_fields__}
-        return cls(**mine | {"start": date.fromisoformat(mine["start"]), "end": date.fromisoformat(mine["end"]) if mine["end"] else None})
+        mine: dict[str, Any] = {name: stored[name] for name in cls.__dataclass_fields__}
+        mine["start"] = date.fromisoformat(mine["start"])
+        mine["end"] = date.fromisoformat(mine["end"]) if mine["end"] else None
+        return cls(**mine)
 
 
 FIELDS = tuple(NewEmployee.__dataclass_fields__)

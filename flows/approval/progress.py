@@ -111,6 +111,11 @@ def activation_of(session: Session, request: OnboardingRequest) -> Activation:
     return Activation(row["state"], row["sent_at"], used, row["expires_at"], row["second_factors"] > 1)
 
 
+def now() -> datetime:
+    """The moment that a page is as of, in Prague."""
+    return datetime.now(PRAGUE)
+
+
 def summary(whole: Whole) -> dict[str, Any]:
     """The request itself: what was asked, by whom."""
     request, content = whole.request, whole.request.content
@@ -173,14 +178,25 @@ def timeline(whole: Whole) -> list[Step]:
 def results(whole: Whole) -> dict[str, Any]:
     """What exists and is proved, with the marks by which anybody can check it."""
     plan: dict[str, Any] = whole.request.plan or {}
-    account, message, restored = (_effect(whole, name) for name in ("keycloak.ensure account", "mail.message comes back", "backup.message is restored"))
+    account, message, restored = (
+        _effect(whole, name) for name in ("keycloak.ensure account", "mail.message comes back", "backup.message is restored")
+    )
     quota = plan.get("mailbox", {}).get("quota_bytes", 0) // GIGABYTE
     seen, back = message.facts if message else {}, restored.facts if restored else {}
     return {
         "account": _result(whole, "account")
-        | {"user_name": plan.get("account", {}).get("user_name"), "id": account.remote_id if account else None, "adopted": bool(account and not account.created_remotely)},
+        | {
+            "user_name": plan.get("account", {}).get("user_name"),
+            "id": account.remote_id if account else None,
+            "adopted": bool(account and not account.created_remotely),
+        },
         "mailbox": _result(whole, "mailbox", also="mail.message comes back")
-        | {"address": plan.get("mailbox", {}).get("address"), "quota_gb": quota, "delivered_seconds": seen.get("seconds"), "fingerprint": seen.get("sha256")},
+        | {
+            "address": plan.get("mailbox", {}).get("address"),
+            "quota_gb": quota,
+            "delivered_seconds": seen.get("seconds"),
+            "fingerprint": seen.get("sha256"),
+        },
         "backup": _result(whole, "backup", also="backup.message is restored")
         | {
             "snapshot": back.get("snapshot"),
@@ -201,10 +217,18 @@ def history(whole: Whole) -> list[Event]:
     for stage in request.stages:
         if decision := stage.decision:
             key = "approved" if decision.verdict == "approve" else "refused"
-            events.append(Event(decision.at, key, decision.decided_by.name if decision.decided_by else decision.rule, decision.reason or None))
+            events.append(
+                Event(decision.at, key, decision.decided_by.name if decision.decided_by else decision.rule, decision.reason or None)
+            )
     if whole.effects:
         events.append(Event(min(effect.started_at for effect in whole.effects.values()), "started"))
-    now: dict[RequestState, str] = {S.NEEDS_ATTENTION: "attention", S.WITHDRAWN: "withdrawn", S.CANCELLED: "cancelled", S.PREPARED: "prepared", S.EXPIRED: "expired"}
+    now: dict[RequestState, str] = {
+        S.NEEDS_ATTENTION: "attention",
+        S.WITHDRAWN: "withdrawn",
+        S.CANCELLED: "cancelled",
+        S.PREPARED: "prepared",
+        S.EXPIRED: "expired",
+    }
     if key := now.get(request.state):
         events.append(Event(request.changed_at, key, None, Sentence.from_json(request.sentence)))
     if request.done_at:

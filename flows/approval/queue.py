@@ -27,6 +27,7 @@ WITH_THE_PORTAL = frozenset({S.APPROVED, S.RUNNING, S.WAITING_RETRY, S.PREPARED}
 
 R = OnboardingRequest
 _typed_name = func.concat_ws(" ", R.content["given_name"].astext, R.content["family_name"].astext, R.number)
+_filed = func.coalesce(R.submitted_at, R.created_at)  # never null, as a keyset needs it
 _user_name = R.plan["account"]["user_name"].astext
 _namesake, _external = _user_name.regexp_match("[0-9]$"), R.content["contract"].astext == "external"
 
@@ -83,9 +84,9 @@ class DraftRow:
 
 def requests(session: Session, by: Caller, filter_: Mapping[str, str], bookmark: str | None) -> Listed:
     """Requests that the person may read, newest first. Filter: q (part of a name or number), state, organisation (id)."""
-    wanted = select(R).where(requests_seen(session, by), *_filters(filter_)).order_by(R.submitted_at.desc(), R.id.desc())
-    page = _page(session, wanted.options(*WITH_PEOPLE), bookmark)
-    return Listed([request_row(request) for (request,) in page], page.paging.bookmark_next if page.paging.has_next else None)
+    wanted = select(R).where(requests_seen(session, by), *_filters(filter_)).order_by(_filed.desc(), R.id.desc())
+    rows, after = page_of(session, wanted.options(*WITH_PEOPLE), bookmark)
+    return Listed([request_row(request) for (request,) in rows], after)
 
 
 def recent(session: Session, by: Caller, condition: ColumnElement[bool] | None = None, most: int = 5) -> list[RequestRow]:
@@ -94,7 +95,9 @@ def recent(session: Session, by: Caller, condition: ColumnElement[bool] | None =
 
 
 def drafts(session: Session, by: Caller) -> list[DraftRow]:
-    mine = select(R).where(R.requester_id == by.person, R.state == S.DRAFT).options(joinedload(R.organisation)).order_by(R.changed_at.desc())
+    mine = (
+        select(R).where(R.requester_id == by.person, R.state == S.DRAFT).options(joinedload(R.organisation)).order_by(R.changed_at.desc())
+    )
     return [
         DraftRow(f"/requests/drafts/{draft.id}", full_name(draft.content.get("typed", {})), draft.organisation.name, draft.changed_at)
         for draft in session.scalars(mine.limit(20))
@@ -105,8 +108,8 @@ def queue(session: Session, by: Caller, filter_: Mapping[str, str], bookmark: st
     """What waits for the groups of this person, oldest due first. Filter: q, due (overdue | today | hints), organisation."""
     wanted = _waiting(session, by, filter_).order_by(Stage.due_at, Stage.id)
     loaded = wanted.options(contains_eager(Stage.request).options(*WITH_PEOPLE))
-    page = _page(session, loaded, bookmark, most)
-    return Listed([queue_row(stage) for (stage,) in page], page.paging.bookmark_next if page.paging.has_next else None)
+    rows, after = page_of(session, loaded, bookmark, most)
+    return Listed([queue_row(stage) for (stage,) in rows], after)
 
 
 def queue_counts(session: Session, by: Caller, filter_: Mapping[str, str]) -> dict[str, int]:
@@ -199,7 +202,7 @@ def _common(request: OnboardingRequest) -> dict[str, Any]:
     }
 
 
-def _waiting(session: Session, by: Caller, filter_: Mapping[str, str]) -> Select[tuple[Stage]]:
+def _waiting(session: Session, by: Caller, filter_: Mapping[str, str]) -> Select[Any]:
     groups = [role.value for role in by.roles & DECIDES]
     here = and_(Stage.state == "open", Stage.group_name.in_(groups), R.state == S.WAITING_APPROVAL)
     joined = select(Stage).join(Stage.request).where(here, requests_seen(session, by))
@@ -230,12 +233,13 @@ def _filters(filter_: Mapping[str, str]) -> list[ColumnElement[bool]]:
     return found
 
 
-def _page(session: Session, wanted: Select[Any], bookmark: str | None, most: int = PER_PAGE) -> Page[Any]:
+def page_of(session: Session, wanted: Select[Any], bookmark: str | None, most: int = PER_PAGE) -> tuple[list[Any], str | None]:
+    """The rows after a bookmark, and the bookmark of what follows them. Raises NotFound for a bookmark that is not ours."""
     try:
-        after = unserialize_bookmark(bookmark) if bookmark else None
-        return select_page(session, wanted, per_page=most, page=after)
+        page: Page[Any] = select_page(session, wanted, per_page=most, page=unserialize_bookmark(bookmark) if bookmark else None)
     except (BadBookmark, InvalidPage, ValueError):
         raise NotFound from None
+    return list(page), page.paging.bookmark_next if page.paging.has_next else None
 
 
 def _count(session: Session, wanted: Select[Any]) -> int:

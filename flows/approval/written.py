@@ -9,12 +9,12 @@ MOST_MARKS = 2  # combining marks on one letter that remain after NFC; more is n
 
 
 def tidy(text: str) -> str:
-    """One line as it is kept: NFC, no spaces around, single spaces inside. Only spaces are touched, so a line break stays and is refused."""
+    """One line as it is kept: NFC, no spaces around, single ones inside. Only spaces are touched: a line break stays and is refused."""
     return " ".join(part for part in unicodedata.normalize("NFC", text).replace("\u00a0", " ").strip().split(" ") if part)
 
 
 def line_problem(text: str, most: int) -> Sentence | None:
-    """Why a line cannot be kept: longer than `most` characters, invisible or mixed characters. Unicode TR 36 and TR 39 say why that matters."""
+    """Why a line cannot be kept: longer than `most` characters, invisible or mixed characters (Unicode TR 36 and TR 39)."""
     if len(text) > most:
         return say("This is too long: at most %(most)s characters.", most=most)
     if any(unicodedata.category(letter) in ("Cc", "Zl", "Zp") for letter in text):

@@ -1,0 +1,105 @@
+"""What a decider needs beside the request: the plan in words, checks against what the portal knows, who decided."""
+
+from datetime import date
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from flows.approval import directory
+from flows.approval.decide import may_decide
+from flows.approval.people import Caller
+from flows.approval.progress import KEEP_DAYS, NIGHTLY, Whole
+from flows.approval.queue import PRAGUE, hints, working_days
+from flows.approval.refusals import NotFound
+from flows.approval.written import mixes_scripts
+from flows.model import OnboardingRequest, Stage
+from flows.plan import GIGABYTE
+from flows.sentence import Sentence, say
+from flows.settings import load
+
+LARGE_GB = 25  # above this the decider should look twice
+
+
+def stage_shown(request: OnboardingRequest) -> Stage:
+    """The open stage of this version, else the last that was decided. Raises NotFound for a request without stages."""
+    stages = [stage for stage in request.stages if stage.version == request.version]
+    decided = [stage for stage in stages if stage.decision]
+    shown = next((stage for stage in stages if stage.state == "open"), decided[-1] if decided else None) or (stages[0] if stages else None)
+    if shown is None:
+        raise NotFound
+    return shown
+
+
+def why_not(by: Caller, stage: Stage) -> Sentence | None:
+    """Why this person cannot decide now, in words; None = may."""
+    if reason := may_decide(by, stage):
+        return reason
+    if not by.second_factor:
+        return say("Decisions need a log-in with the second factor. Log out and log in again with the code from your phone.")
+    return None
+
+
+def plan(whole: Whole) -> dict[str, Any]:
+    request, made = whole.request, whole.request.plan or {}
+    return {
+        "user_name": made["account"]["user_name"],
+        "address": made["mailbox"]["address"],
+        "quota_gb": made["mailbox"]["quota_bytes"] // GIGABYTE,
+        "organisation": request.organisation.name,
+        "start": request.start_day,
+        "end": date.fromisoformat(made["end"]) if made.get("end") else None,
+        "keep_days": KEEP_DAYS,
+        "nightly": NIGHTLY,
+        "activation_hours": load().provisioning.activation_hours,
+        "hash": request.plan_hash,
+    }
+
+
+def stage_words(whole: Whole, stage: Stage, today: date) -> dict[str, Any]:
+    due = stage.due_at.astimezone(PRAGUE).date()
+    asked = [each for each in whole.request.stages if each.version == whole.request.version]
+    return {"group": stage.group_name, "due": due, "days_left": working_days(today, due), "n": stage.position, "of": len(asked)}
+
+
+def decided(stage: Stage) -> dict[str, Any] | None:
+    if (decision := stage.decision) is None:
+        return None
+    who = decision.decided_by.name if decision.decided_by else decision.rule
+    return {"by": who, "at": decision.at, "decision": decision.verdict, "reason": decision.reason or None}
+
+
+def checks(session: Session, whole: Whole) -> list[dict[str, Any]]:
+    """What the portal compared for the decider: tone, sentence, where it is from. A finding is a fact, not a verdict."""
+    request, content = whole.request, whole.request.content
+    given, family = str(content.get("given_name", "")), str(content.get("family_name", ""))
+    same = directory.namesakes(session, given, family, None, besides=request.beneficiary_id)
+    found = [
+        _check("ok", say("The user name and the address are reserved for this person."), say("reserved names")),
+        _check("warn", say("%(n)s other people of the same name are known here.", n=same), say("people of the portal"))
+        if same
+        else _check("ok", say("Nobody else of the same name is known here."), say("people of the portal")),
+        _check("ok", say("The personal number is not used by anybody else in the organisation."), say("employments")),
+        _check("ok", say("The organisation is served: accounts, mail and backup."), say("organisations"))
+        if request.organisation.state == "served"
+        else _check("err", say("The organisation is not served yet."), say("organisations")),
+    ]
+    quota = plan(whole)["quota_gb"]
+    if quota > LARGE_GB:
+        found.append(_check("warn", say("The mailbox is large: %(quota)s GB.", quota=quota), say("request")))
+    if any(mixes_scripts(word) or not _latin(word) for word in f"{given} {family}".split()):
+        found.append(_check("warn", say("The name is not written in Latin letters."), say("request")))
+    submitted = request.submitted_at.astimezone(PRAGUE).date() if request.submitted_at else date.today()
+    found += [
+        _check("warn" if hint.tone == "warn" else "ok", hint.text, say("request"))
+        for hint in hints(request, submitted)
+        if hint.tone == "warn"
+    ]
+    return found
+
+
+def _check(tone: str, text: Sentence, source: Sentence) -> dict[str, Any]:
+    return {"tone": tone, "text": text, "source": source}
+
+
+def _latin(word: str) -> bool:
+    return all(letter < "\u0250" or "\u1e00" <= letter < "\u1f00" or not letter.isalpha() for letter in word)

@@ -1,0 +1,1 @@
+"""What the fields of a form are called, and what a page shows of them."""

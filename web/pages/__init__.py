@@ -1,0 +1,37 @@
+"""One router per screen. Screens do not know each other."""
+
+from web.pages import (
+    audit,
+    check_employee,
+    decision,
+    health,
+    home,
+    new_employee,
+    organisations,
+    people,
+    plain,
+    preferences,
+    queue,
+    requests,
+    runs,
+)
+
+# paths with fixed words come before paths with a number in the same place
+ROUTERS = tuple(
+    screen.router
+    for screen in (
+        health,
+        home,
+        new_employee,
+        check_employee,
+        requests,
+        queue,
+        decision,
+        runs,
+        organisations,
+        people,
+        audit,
+        plain,
+        preferences,
+    )
+)

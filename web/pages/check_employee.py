@@ -1,0 +1,87 @@
+"""Check your answers, then submit; and the page that says where the request is now."""
+
+from datetime import date, datetime
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from flows.approval import directory, drafts, policy, progress, queue
+from flows.approval.employee import NewEmployee, read_employee
+from flows.approval.names import propose
+from flows.approval.refusals import FormProblems
+from flows.approval.submit import submit
+from flows.model import ActivationContact, OnboardingRequest, RequestKind, RequestState
+from flows.model.session import transaction
+from flows.sentence import Sentence, say
+from flows.settings import load
+from flows.words import PRAGUE
+from web.deps import CurrentCaller, Db, DraftId, Number, PageFrame
+
+router = APIRouter()
+
+
+@router.get("/requests/drafts/{draft}/check")
+def get_check(frame: PageFrame, by: CurrentCaller, session: Db, draft: DraftId) -> Response:
+    kept = drafts.my_draft(session, by, draft)
+    if kept.state is not RequestState.DRAFT:
+        return frame.redirect(f"/requests/{kept.number}" if kept.number else "/requests")
+    employee, _ = read_employee(kept.content.get("typed", {}), _today(), load().provisioning.mailbox_gb_maximum)
+    if employee is None:
+        return frame.redirect(f"/requests/drafts/{draft}?check=1")
+    return frame.show("pages/employee_check.html", here="requests", draft=_shown(session, kept, employee))
+
+
+@router.post("/requests/drafts/{draft}/submit")
+def post_submit(frame: PageFrame, by: CurrentCaller, session: Db, draft: DraftId) -> Response:
+    """Sent twice, it is one request; what is wrong by now is said in the form."""
+    try:
+        with transaction(session):
+            request = submit(session, by, draft)
+    except FormProblems:
+        return frame.redirect(f"/requests/drafts/{draft}?check=1")
+    return frame.redirect(f"/requests/{request.number}/submitted" if request.number else "/requests")
+
+
+@router.get("/requests/{number}/submitted")
+def get_submitted(frame: PageFrame, by: CurrentCaller, session: Db, number: Number) -> Response:
+    whole = progress.find(session, by, number)
+    row = queue.request_row(whole.request)
+    return frame.show(
+        "pages/submitted.html", here="requests", request=row, approvers=row.waiting_for, due=row.due, new_path="/requests/new/employee"
+    )
+
+
+def _shown(session: Db, draft: OnboardingRequest, employee: NewEmployee) -> dict[str, Any]:
+    contact = session.get(ActivationContact, draft.id)
+    proposal = propose(session, employee.given_name, employee.family_name, draft.organisation.domain)
+    rule = policy.route(RequestKind.EMPLOYEE)[0]
+    answers = {name: getattr(employee, name) for name in NewEmployee.__dataclass_fields__}
+    return answers | {
+        "name": queue.full_name(answers),
+        "organisation": draft.organisation.name,
+        "private_email": (contact.address or "") if contact else "",
+        "edit_path": f"/requests/drafts/{draft.id}",
+        "submit_path": f"/requests/drafts/{draft.id}/submit",
+        "key": draft.submission,
+        "user_name": proposal.user_name,
+        "address": proposal.address,
+        "address_changed": proposal.changed,
+        "warnings": _warnings(session, draft, employee),
+        "approvers": rule.group.value,
+        "due": policy.due(datetime.now(PRAGUE), rule).date(),
+        "activation_hours": load().provisioning.activation_hours,
+    }
+
+
+def _warnings(session: Db, draft: OnboardingRequest, employee: NewEmployee) -> list[Sentence]:
+    found: list[Sentence] = []
+    if employee.start < _today():
+        found.append(say("The first day has passed already: the account will work as soon as the request is approved."))
+    if directory.namesakes(session, employee.given_name, employee.family_name, draft.organisation_id):
+        found.append(say("Somebody of the same name already works in your organisation. Make sure that this is another person."))
+    return found
+
+
+def _today() -> date:
+    return datetime.now(PRAGUE).date()

@@ -1,0 +1,88 @@
+"""One request before one decider: what will exist, what speaks for and against it, approve or refuse."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from starlette.responses import Response
+
+from flows.approval import decide, judged, progress, queue
+from flows.approval.people import Caller
+from flows.approval.refusals import AlreadyDecided, FormProblems, NotFound
+from flows.model.session import transaction
+from flows.sentence import Sentence, say
+from flows.words import PRAGUE
+from web.deps import CurrentCaller, Db, Number, PageFrame, Typed
+from web.forms.decision import DecisionForm
+from web.frame import Frame
+
+router = APIRouter()
+
+
+def _typed_decision(typed: Typed) -> DecisionForm:
+    return DecisionForm.read(typed)
+
+
+@router.get("/queue/{number}")
+def get_decision(frame: PageFrame, by: CurrentCaller, session: Db, number: Number) -> Response:
+    return _show(frame, session, by, number, DecisionForm())
+
+
+@router.post("/queue/{number}/decision")
+def post_decision(
+    frame: PageFrame, by: CurrentCaller, session: Db, number: Number, form: Annotated[DecisionForm, Depends(_typed_decision)]
+) -> Response:
+    try:
+        verdict = form.verdict()
+        with transaction(session):
+            outcome = decide.decide(session, by, decide.StageRef(number, form.version), verdict)
+    except FormProblems as problems:
+        form.errors |= problems.fields
+        return _show(frame, session, by, number, form, 422)
+    except AlreadyDecided:
+        return _show(frame, session, by, number, form, 409)
+    done = say("%(number)s approved.", number=number) if verdict.verdict == "approve" else say("%(number)s refused.", number=number)
+    following = queue.following(session, by, outcome.request.number or "")
+    return frame.redirect(f"/queue/{following}" if following else "/queue", done)
+
+
+def _show(frame: Frame, session: Db, by: Caller, number: str, form: DecisionForm, status: int = 200) -> Response:
+    if not by.decides:
+        raise NotFound
+    whole = progress.find(session, by, number)
+    request = whole.request
+    stage = judged.stage_shown(request)
+    open_now = stage.state == "open"
+    why_not = judged.why_not(by, stage) if open_now else None
+    return frame.show(
+        "pages/decision.html",
+        status,
+        here="queue",
+        request=progress.summary(whole),
+        plan=judged.plan(whole),
+        checks=judged.checks(session, whole),
+        stage=judged.stage_words(whole, stage, datetime.now(PRAGUE).date()),
+        history=progress.history(whole),
+        next_path=_next(session, by, number),
+        requested_by=request.requester.name,
+        form={
+            "action": f"/queue/{number}/decision",
+            "plan_hash": request.plan_hash,
+            "version": request.version,
+            "stage": stage.position,
+            "values": {"decision": form.decision, "reason": form.reason},
+            "errors": form.errors,
+        },
+        may_decide=open_now and why_not is None,
+        why_not=why_not if open_now else _not_open(stage.decision is None),
+        decided=judged.decided(stage),
+    )
+
+
+def _next(session: Db, by: Caller, number: str) -> str | None:
+    following = queue.following(session, by, number)
+    return f"/queue/{following}" if following else None
+
+
+def _not_open(undecided: bool) -> Sentence | None:
+    return say("This request does not wait for a decision.") if undecided else None

@@ -1,0 +1,40 @@
+"""What waits for me, by role."""
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from flows.approval import queue, runs, tasks
+from flows.approval.people import Caller
+from web.deps import CurrentCaller, Db, PageFrame, Places
+
+router = APIRouter()
+MENDS = runs.MENDS_RUNS
+
+
+@router.get("/")
+def get_home(frame: PageFrame, by: CurrentCaller, session: Db, places: Places) -> Response:
+    return frame.show(
+        "pages/home.html",
+        here="home",
+        can_file=bool(places),
+        new_path="/requests/new/employee",
+        tasks=tasks.tasks(session, by),
+        starting=tasks.starting(session, by),
+        recent=queue.recent(session, by),
+        queue=_queue(session, by) if by.decides else None,
+        runs=_runs(session, by) if by.roles & MENDS else None,
+    )
+
+
+def _queue(session: Db, by: Caller) -> dict[str, object]:
+    counts = queue.queue_counts(session, by, {})
+    return {
+        "waiting": counts["all"],
+        "overdue": counts["overdue"],
+        "today": counts["today"],
+        "rows": queue.queue(session, by, {}, most=5).rows,
+    }
+
+
+def _runs(session: Db, by: Caller) -> dict[str, object]:
+    return {"counters": runs.counters(session, by), "health": [], "stuck": runs.stuck(session, by, most=5)}

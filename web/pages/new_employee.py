@@ -1,0 +1,176 @@
+"""The form of a new employee, before and after its first saving."""
+
+from datetime import datetime
+from typing import Any
+
+from fastapi import APIRouter
+from sqlalchemy import func, select
+from starlette.responses import Response
+
+from flows.approval import directory, drafts
+from flows.approval.employee import CONTRACTS, FIELDS
+from flows.approval.names import our_domains, propose
+from flows.approval.people import Caller
+from flows.approval.refusals import NotAllowed
+from flows.approval.written import name_problem
+from flows.model import ActivationContact, OnboardingRequest, RequestState
+from flows.model.session import transaction
+from flows.sentence import say
+from flows.settings import load
+from flows.words import PRAGUE
+from web.deps import CurrentCaller, Db, DraftId, PageFrame, Places, Typed
+from web.forms.employee import USUAL_GB, EmployeeForm
+from web.frame import Frame, Place
+
+router = APIRouter()
+NEW, PROPOSAL = "/requests/new/employee", "/requests/new/employee/address"
+
+
+@router.get(NEW)
+def get_new(frame: PageFrame, by: CurrentCaller, session: Db, places: Places) -> Response:
+    _must_file(places)
+    form = EmployeeForm()
+    form.values["organisation"] = str(places[0].organisation) if len(places) == 1 else ""
+    return _show(frame, session, by, places, form)
+
+
+@router.post(NEW)
+def post_new(frame: PageFrame, by: CurrentCaller, session: Db, places: Places, typed: Typed) -> Response:
+    _must_file(places)
+    form = EmployeeForm.read(typed)
+    if form.action == "discard":
+        return frame.redirect("/requests")
+    if form.action == "propose":
+        return _show(frame, session, by, places, form)
+    if not _acceptable(form, session, places):
+        return _show(frame, session, by, places, form, status=422)
+    with transaction(session):
+        draft = drafts.new_draft(session, by, form.organisation or places[0].organisation, form.key)
+        if draft.state is RequestState.DRAFT:  # a key sent again after its request was submitted overwrites nothing
+            drafts.save_draft(session, by, draft.id, form.employee_answers, form.values["private_email"], form.organisation)
+    return _saved(frame, draft, form)
+
+
+@router.post(PROPOSAL)
+def post_proposal(frame: PageFrame, session: Db, places: Places, typed: Typed) -> Response:
+    """The user name and the address for what is typed so far."""
+    _must_file(places)
+    return frame.fragment("fragments/address_proposal.html", proposal=_proposal(session, places, EmployeeForm.read(typed)))
+
+
+@router.get("/requests/drafts/{draft}")
+def get_draft(frame: PageFrame, by: CurrentCaller, session: Db, places: Places, draft: DraftId, check: bool = False) -> Response:
+    """`check`: says what is wrong, as if it had just been sent."""
+    kept = drafts.my_draft(session, by, draft)
+    if kept.state is not RequestState.DRAFT:
+        return frame.redirect(f"/requests/{kept.number}" if kept.number else "/requests")
+    form = form_of(session, kept)
+    wrong = check and not _acceptable(form, session, places)
+    return _show(frame, session, by, places, form, kept, status=422 if wrong else 200)
+
+
+@router.post("/requests/drafts/{draft}")
+def post_draft(frame: PageFrame, by: CurrentCaller, session: Db, places: Places, draft: DraftId, typed: Typed) -> Response:
+    form = EmployeeForm.read(typed)
+    if form.action == "discard":
+        with transaction(session):
+            drafts.discard(session, by, draft)
+        return frame.redirect("/requests", say("The draft was thrown away."))
+    kept = drafts.my_draft(session, by, draft)
+    if form.action == "propose":
+        return _show(frame, session, by, places, form, kept)
+    if not _acceptable(form, session, places):
+        return _show(frame, session, by, places, form, kept, status=422)
+    with transaction(session):
+        kept = drafts.save_draft(session, by, draft, form.employee_answers, form.values["private_email"], form.organisation)
+    return _saved(frame, kept, form)
+
+
+def form_of(session: Db, draft: OnboardingRequest) -> EmployeeForm:
+    """The form as it was left."""
+    typed: dict[str, str] = draft.content.get("typed", {})
+    contact = session.get(ActivationContact, draft.id)
+    form = EmployeeForm(key=draft.submission)
+    form.values |= {name: typed[name] for name in FIELDS if name in typed}
+    form.values |= {"organisation": str(draft.organisation_id), "private_email": (contact.address or "") if contact else ""}
+    return form
+
+
+def _acceptable(form: EmployeeForm, session: Db, places: list[Place]) -> bool:
+    """Whether it may be kept. A draft may be incomplete, but it is one of our own form and for one of our own organisations."""
+    own = {place.organisation: place for place in places}
+    if form.action == "save":
+        if not form.values["organisation"]:
+            form.values["organisation"] = str(places[0].organisation)
+        if form.organisation not in own:
+            form.errors["organisation"] = say("Choose one of your organisations.")
+        return not form.errors
+    domains = our_domains(session, "")
+    employee = form.check(own, domains, datetime.now(PRAGUE).date(), load().provisioning.mailbox_gb_maximum)
+    if employee and session.scalar(select(func.personal_number_taken(form.organisation, employee.personal_number))):
+        form.errors["personal_number"] = say("Somebody with this personal number already works in your organisation. Check the number.")
+    return not form.errors
+
+
+def _proposal(session: Db, places: list[Place], form: EmployeeForm) -> dict[str, Any] | None:
+    """None until both names are there and can be names."""
+    given, family = form.names
+    if not (given.strip() and family.strip()) or name_problem(given, 100) or name_problem(family, 100):
+        return None
+    place = next((place for place in places if place.organisation == form.organisation), places[0])
+    found = propose(session, given, family, place.domain)
+    return {"user_name": found.user_name, "address": found.address, "state": "changed" if found.changed else "free", "note": None}
+
+
+def _saved(frame: Frame, draft: OnboardingRequest, form: EmployeeForm) -> Response:
+    here = f"/requests/drafts/{draft.id}"
+    if form.action == "save":
+        return frame.redirect(here, say("Draft saved. You will find it among your requests."))
+    return frame.redirect(f"{here}/check")
+
+
+def _show(
+    frame: Frame,
+    session: Db,
+    by: Caller,
+    places: list[Place],
+    form: EmployeeForm,
+    draft: OnboardingRequest | None = None,
+    status: int = 200,
+) -> Response:
+    today, provisioning = datetime.now(PRAGUE).date(), load().provisioning
+    action = f"/requests/drafts/{draft.id}" if draft else NEW
+    name = " ".join(part.strip() for part in form.names if part.strip())
+    return frame.show(
+        "pages/employee_form.html",
+        status,
+        here="requests",
+        form={
+            "action": action,
+            "key": form.key,
+            "values": form.values,
+            "errors": form.errors,
+            "saved_at": draft.changed_at if draft else None,
+            "name": name,
+        },
+        organisations=_choices(places),
+        contracts=CONTRACTS,
+        usual_gb=USUAL_GB,
+        maximum_gb=provisioning.mailbox_gb_maximum,
+        managers=directory.managers(session, by),
+        sections=form.parts(today, provisioning.mailbox_gb_maximum),
+        proposal=_proposal(session, places, form),
+        proposal_path=PROPOSAL,
+        today=today,
+        activation_hours=provisioning.activation_hours,
+    )
+
+
+def _choices(places: list[Place]) -> list[dict[str, str]]:
+    offered = [{"value": str(place.organisation), "name": place.name} for place in places]
+    return offered if len(offered) == 1 else [{"value": "", "name": ""}, *offered]
+
+
+def _must_file(places: list[Place]) -> None:
+    if not places:
+        raise NotAllowed(say("Requests are filed by the director, the deputy or a clerk of an organisation."))

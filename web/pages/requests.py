@@ -1,0 +1,95 @@
+"""Requests: the list, one request whose course moves by itself, taking it back, a new activation link."""
+
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from flows.approval import directory, progress, queue, relink, runs, withdraw
+from flows.approval.people import Caller
+from flows.approval.refusals import FormProblems
+from flows.model import RequestState
+from flows.model.session import transaction
+from flows.sentence import Sentence, say
+from web.deps import CurrentCaller, Db, Number, PageFrame, Places, Typed
+from web.forms.listing import Filter, next_path
+from web.frame import Frame
+
+router = APIRouter()
+STATES = [state.value for state in RequestState if state is not RequestState.DRAFT]
+TAKEN_BACK = withdraw.WITHDRAWABLE
+
+
+@router.get("/requests")
+def get_requests(request: Request, frame: PageFrame, by: CurrentCaller, session: Db, places: Places) -> Response:
+    asked = Filter.of(request, "q", "state", "organisation")
+    listed = queue.requests(session, by, asked.values, asked.page)
+    return frame.show(
+        "pages/requests.html",
+        here="requests",
+        rows=listed.rows,
+        drafts=queue.drafts(session, by) if places else [],
+        filter=asked.values,
+        states=STATES,
+        organisations=directory.choices(session, by),
+        next_path=next_path(request, listed.next),
+        can_file=bool(places),
+        new_path="/requests/new/employee",
+    )
+
+
+@router.get("/requests/{number}")
+def get_request(frame: PageFrame, by: CurrentCaller, session: Db, number: Number) -> Response:
+    return _show(frame, by, progress.find(session, by, number))
+
+
+@router.get("/requests/{number}/progress")
+def get_progress(frame: PageFrame, by: CurrentCaller, session: Db, number: Number) -> Response:
+    return frame.fragment("fragments/progress.html", **_moving(progress.find(session, by, number)))
+
+
+@router.post("/requests/{number}/withdraw")
+def post_withdraw(frame: PageFrame, by: CurrentCaller, session: Db, number: Number) -> Response:
+    with transaction(session):
+        withdraw.withdraw(session, by, number)
+    return frame.redirect(f"/requests/{number}", say("The request was taken back."))
+
+
+@router.post("/requests/{number}/link")
+def post_link(frame: PageFrame, by: CurrentCaller, session: Db, number: Number, typed: Typed) -> Response:
+    """A new activation link, to an address that is typed again because we keep none."""
+    try:
+        with transaction(session):
+            relink.send_new_link(session, by, number, typed.get("private_email", ""))
+    except FormProblems as problems:
+        return _show(frame, by, progress.find(session, by, number), 422, typed.get("private_email", ""), dict(problems.fields))
+    return frame.redirect(f"/requests/{number}", say("A new activation link is on its way."))
+
+
+def _show(
+    frame: Frame, by: Caller, whole: progress.Whole, status: int = 200, typed: str = "", problems: dict[str, Sentence] | None = None
+) -> Response:
+    form = {"values": {"private_email": typed}, "errors": problems or {}}
+    return frame.show("pages/request.html", status, here="requests", **_moving(whole), actions=_actions(by, whole), again_form=form)
+
+
+def _moving(whole: progress.Whole) -> dict[str, Any]:
+    return {
+        "request": progress.summary(whole),
+        "progress": progress.progress(whole),
+        "activation": whole.activation,
+        "history": progress.history(whole),
+    }
+
+
+def _actions(by: Caller, whole: progress.Whole) -> dict[str, str | None]:
+    """Where each button leads; None = not offered. The functions behind decide again."""
+    here, request = f"/requests/{whole.request.number}", whole.request
+    mine = request.requester_id == by.person
+    return {
+        "withdraw_path": f"{here}/withdraw" if mine and request.state in TAKEN_BACK else None,
+        "again_path": f"{here}/link" if progress.may_send_again(whole, by) else None,
+        "run_path": f"/runs/{request.number}" if by.roles & set(runs.READS_RUNS) else None,
+        "person_path": f"/people/{request.beneficiary_id}" if request.beneficiary_id else None,
+    }
