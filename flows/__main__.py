@@ -1,30 +1,17 @@
 """`python -m flows`: the processes of the business, and what an operator does by hand."""
 
-import logging
 from typing import Annotated
 
-import structlog
 import typer
 
-from flows.settings import load
+from flows import logs
 
 app = typer.Typer(help="Nástup: the flows of the onboarding portal.", no_args_is_help=True, pretty_exceptions_enable=False)
 
 
 @app.callback()
-def configure() -> None:
-    """Log lines go to standard error, as text or as JSON (NASTUP_LOG_FORMAT)."""
-    last = structlog.processors.JSONRenderer() if load().log_format == "json" else structlog.dev.ConsoleRenderer(colors=False)
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.format_exc_info,
-            last,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-    )
+def begin() -> None:
+    logs.configure()
 
 
 @app.command()

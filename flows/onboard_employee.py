@@ -21,5 +21,5 @@ def onboard_employee(work: Work) -> None:
     proof.message_is_restored(work, message)
     proof.remove_message(work, message)
     work.wait_for_start_day()
-    identity.open_account(work)
+    identity.open_account(work, account)
     activation.send_link(work, account)

@@ -110,6 +110,7 @@ class Provisioning(Branch):
     longest_wait_seconds: float = Field(120, description="longest wait between two tries", gt=0)
     lease_seconds: float = Field(60, description="a worker that is silent for this long loses its work", gt=0)
     activation_hours: int = Field(24, description="life of the activation link", ge=1)
+    settling_seconds: float = Field(30, description="how long an activation link whose answer was lost may still be on its way", gt=0)
     mailbox_gb_maximum: int = Field(50, description="largest mailbox that the mail servers can hold, in GB", ge=1)
     crash_at: str = Field("", description="tests only: the process ends at this crash point, e.g. `keycloak.ensure account:after_call`")
 

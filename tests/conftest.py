@@ -4,9 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from flows import logs
 from tests import database as databases
 from tests.cast import Cast, plant
 from tests.database import Database
+
+logs.configure()  # as in every process: a traceback without the values of variables
 
 
 @pytest.fixture(scope="session")

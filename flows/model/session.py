@@ -15,7 +15,7 @@ from flows.settings import Database, load
 @cache
 def engine(url: str, pool_size: int) -> Engine:
     """The pool of this process for one address, with the database role that stands in it."""
-    return create_engine(url, pool_size=pool_size, pool_pre_ping=True, connect_args={"connect_timeout": 5})
+    return create_engine(url, pool_size=pool_size, pool_pre_ping=True, hide_parameters=True, connect_args={"connect_timeout": 5})
 
 
 def open_session(person: UUID | None = None, roles: Iterable[str] = ()) -> Session:

@@ -7,12 +7,13 @@ from sqlalchemy import func
 from flows.connectors import registry
 from flows.connectors.base import Held, Refused, System, Unavailable
 from flows.model import ActivationContact, ActivationState
+from flows.provisioning.crash import crash_point
 from flows.provisioning.steps import effect
 from flows.provisioning.work import Work
 from flows.sentence import say
 from flows.settings import load
 
-SETTLING = timedelta(seconds=30)  # an answer that was lost may still be on its way to the mail server for this long
+STEP = "keycloak.send activation link"
 
 
 @effect(System.KEYCLOAK, "send activation link")
@@ -20,7 +21,7 @@ def send_link(work: Work, _account: Held) -> Held:
     """One link to the private address, once: what was sent is remembered, and after a lost answer the mail server is asked first."""
     contact = _contact(work)
     if contact.state is not ActivationState.PENDING:
-        return _held(contact)
+        return _held(contact, created=False)
     address, expires = work.plan.mailbox.address, datetime.now(UTC) + timedelta(hours=load().provisioning.activation_hours)
     if contact.sending_at and not contact.sent_at and _was_forwarded(address, contact.sending_at):
         return _held(_sent(work, contact.sending_at + timedelta(hours=load().provisioning.activation_hours)))
@@ -29,6 +30,7 @@ def send_link(work: Work, _account: Held) -> Held:
     _sending(work)
     registry.mail().open_activation(address, contact.address, expires)
     registry.identity().send_activation(work.plan.account.person, load().provisioning.activation_hours)
+    crash_point(f"{STEP}:sent_not_noted")
     return _held(_sent(work, expires))
 
 
@@ -37,11 +39,12 @@ def _was_forwarded(address: str, since: datetime) -> bool:
     forwarded = registry.mail().activation_forwarded(address)
     if forwarded and forwarded >= since:
         return True
-    if datetime.now(UTC) - since < SETTLING:
+    settling = load().provisioning.settling_seconds
+    if datetime.now(UTC) - since < timedelta(seconds=settling):
         raise Unavailable(
             say("It is not known yet whether the activation link went out. We look again in a moment."),
             "settling",
-            SETTLING.total_seconds(),
+            settling,
         )
     return False
 
@@ -66,10 +69,10 @@ def _sent(work: Work, expires: datetime) -> ActivationContact:
         return contact
 
 
-def _held(contact: ActivationContact) -> Held:
+def _held(contact: ActivationContact, *, created: bool = True) -> Held:
     """Never the address itself: when it was sent and until when it lives."""
     facts = {
         "sent": contact.sent_at.isoformat() if contact.sent_at else None,
         "expires": contact.expires_at.isoformat() if contact.expires_at else None,
     }
-    return Held(str(contact.links_sent), created=contact.links_sent > 0, facts=facts)
+    return Held(str(contact.links_sent), created, facts)

@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
 
 from flows.connectors import registry
 from flows.connectors.base import Conflict, Held, System
@@ -36,13 +35,13 @@ def link_login(work: Work, account: Held) -> Held:
     """From now on the portal knows who it is that logs in with this account: by issuer and subject."""
     keycloak = load().need(Keycloak)
     issuer = keycloak.issuer or f"{keycloak.address}/realms/{keycloak.realm}"
-    link = {"issuer": issuer, "subject": account.remote_id, "person_id": work.plan.account.person, "linked_by": work.number}
     with work.fenced() as session:
-        made = session.scalar(insert(LoginAccount).values(link).on_conflict_do_nothing().returning(LoginAccount.subject))
-        owner = session.get_one(LoginAccount, (issuer, account.remote_id)).person_id
-    if owner != work.plan.account.person:
+        known = session.get(LoginAccount, (issuer, account.remote_id))
+        if known is None:
+            session.add(LoginAccount(issuer=issuer, subject=account.remote_id, person_id=work.plan.account.person, linked_by=work.number))
+    if known and known.person_id != work.plan.account.person:
         raise Conflict(say("This account already belongs to another person of the portal."), "login_account")
-    return Held(account.remote_id, created=made is not None)
+    return Held(account.remote_id, created=known is None)
 
 
 @effect(System.KEYCLOAK, "ensure membership")

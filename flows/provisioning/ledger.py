@@ -75,11 +75,11 @@ def fail(work: Work, name: str, n: int, began: datetime, ending: Ending) -> None
         _attempt(session, row, n, began, ending.outcome, ending.sentence.as_json(), ending.detail, ending.next_try)
 
 
-def forget(work: Work, system: System) -> None:
-    """What this request holds in a system is not there any more: everything of that system is ensured again."""
+def forget(work: Work) -> None:
+    """Something that this request held outside is not there any more: everything outside is looked for, and made where it is missing."""
+    outside = (Effect.request_id == work.request, Effect.system != System.PORTAL.value, Effect.state.in_(FINISHED))
     with work.fenced() as session:
-        rows = select(Effect).where(Effect.request_id == work.request, Effect.system == system.value, Effect.state.in_(FINISHED))
-        for row in session.scalars(rows):
+        for row in session.scalars(select(Effect).where(*outside)):
             _write(row, work, EffectState.INTENT, {"remote_id": None})
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Concatenate, ParamSpec
 
+import structlog
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
@@ -24,6 +25,7 @@ from flows.provisioning.work import LostLease, Work
 from flows.sentence import Sentence, say
 from flows.settings import load
 
+log = structlog.get_logger()
 P = ParamSpec("P")
 Body = Callable[Concatenate[Work, P], Held]
 
@@ -124,18 +126,27 @@ def _attempt(work: Work, step: Step, waits: list[float], body: Callable[[], Held
         return _failed(work, step, waits, n, began, fault)
     crash_point(f"{step.key}:after_call")
     ledger.hold(work, step.key, n, began, held, proved=step.proves)
+    log.info("step done", number=work.number, step=step.key, attempt=n, made=held.created)
     crash_point(f"{step.key}:after_commit")
     return held
 
 
 def _failed(work: Work, step: Step, waits: list[float], n: int, began: datetime, fault: Exception) -> Exception:
+    log.warning(
+        "step failed",
+        number=work.number,
+        step=step.key,
+        attempt=n,
+        fault=type(fault).__name__,
+        exc_info=not isinstance(fault, ConnectorError),
+    )
     match fault:
         case Unavailable():
             return _unavailable(work, step, waits, n, began, fault)
-        case Gone():
+        case Gone() if n <= len(waits):  # more often than that, somebody removes it each time
             ledger.fail(work, step.key, n, began, ledger.Ending(EffectState.UNKNOWN, "gone", fault.sentence, fault.detail))
-            ledger.forget(work, step.system)
-            return WaitLonger(datetime.now().astimezone(), fault.sentence, fault.detail)
+            ledger.forget(work)
+            return WaitLonger(datetime.now().astimezone() + timedelta(seconds=waits[0]), fault.sentence, fault.detail)
         case Conflict():
             owner = Regional.REGION_IT
         case Refused() | Misconfigured() | _:

@@ -1,0 +1,70 @@
+"""A flow with everything real but the three servers outside."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import select
+
+from infra.servers import prefect
+from infra.state import State
+
+if "NASTUP_TEST_STATE" in os.environ:  # before the first import of Prefect, which reads them then
+    os.environ["PREFECT_API_URL"] = f"{State.of_tests().address('prefect')}/api"
+    os.environ["PREFECT_API_AUTH_STRING"] = prefect.auth(State.of_tests())
+
+from flows.connectors import registry
+from flows.model import Effect, OnboardingRequest
+from flows.model.session import transaction
+from flows.settings import load
+from tests.cast import Cast
+from tests.database import Database
+from tests.faults.outside import Outside
+from tests.flows.test_decide import decided, filed
+
+QUICK = {
+    "NASTUP_PROVISIONING__FIRST_WAIT_SECONDS": "0.05",
+    "NASTUP_PROVISIONING__ATTEMPTS": "3",
+    "NASTUP_PROVISIONING__LEASE_SECONDS": "1",
+    "NASTUP_PROVISIONING__SETTLING_SECONDS": "0.5",
+    "NASTUP_KEYCLOAK__ADDRESS": "http://127.0.0.1:1",
+    "NASTUP_KEYCLOAK__CLIENT_SECRET": "none",
+    "NASTUP_KEYCLOAK__ACTIVATION_RETURN": "http://127.0.0.1:1/activated",
+}
+
+
+@pytest.fixture
+def quick(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Short waits, and the process works as the worker."""
+    for name, value in QUICK.items():
+        monkeypatch.setenv(name, value)
+    with database.used_as("nastup_worker"):
+        yield
+    load.cache_clear()
+
+
+@pytest.fixture
+def outside(cast: Cast, quick: None) -> Iterator[Outside]:
+    servers = Outside()
+    servers.serve(cast)
+    with registry.use(identity=servers.identity, mail=servers.mail, backup=servers.backup):
+        yield servers
+
+
+@pytest.fixture
+def approved(database: Database, cast: Cast) -> OnboardingRequest:
+    """A request whose start day is today or earlier, approved."""
+    with database.used_as("nastup_portal"):
+        request = filed(cast, start="2026-11-16")
+        return decided(cast.approver, request).request
+
+
+def now(request: OnboardingRequest) -> OnboardingRequest:
+    with transaction() as session:
+        return session.get_one(OnboardingRequest, request.id)
+
+
+def ledger(request: OnboardingRequest) -> dict[str, Effect]:
+    """The effects of a request by name."""
+    with transaction() as session:
+        return {row.name: row for row in session.scalars(select(Effect).where(Effect.request_id == request.id))}
