@@ -5,9 +5,10 @@ The operator is whoever can read the state directory; the name of the system's u
 
 import getpass
 from collections.abc import Iterable
+from datetime import date
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
 from flows.approval.audit import Actor, record
@@ -22,29 +23,46 @@ def operator() -> Actor:
     return Actor(f"operator {getpass.getuser()}")
 
 
-def grant(session: Session, person: UUID, roles: Iterable[Regional]) -> int:
+def grant(session: Session, person: UUID, roles: Iterable[Regional], until: date | None = None) -> int:
     """Gives a person regional roles; one that is held already is left alone. Answers how many are new. Needs the role nastup_owner."""
-    held = set(session.scalars(select(RegionalRole.role).where(RegionalRole.person_id == person)))
+    living = or_(RegionalRole.valid_until.is_(None), RegionalRole.valid_until >= func.current_date())
+    held = set(session.scalars(select(RegionalRole.role).where(RegionalRole.person_id == person, living)))
     new = [role for role in roles if role.value not in held]
     for role in new:
-        session.add(RegionalRole(person_id=person, role=role.value, granted_by=operator().name))
+        session.add(RegionalRole(person_id=person, role=role.value, valid_until=until, granted_by=operator().name))
         record(session, operator(), "role.granted", None, {"person": str(person), "role": role.value})
     return len(new)
+
+
+def run_again(number: str) -> str:
+    """Lets the flow of a done request run once more: what the ledger holds is not done again. Answers its number."""
+    with transaction() as session:
+        _release(session, _done(session, number), "request.run_again")
+        return number
 
 
 def prove_again(number: str) -> str:
     """Forgets the proofs (not the things) of a done request and runs it again. Answers its number."""
     with transaction() as session:
-        request = session.scalars(select(OnboardingRequest).where(OnboardingRequest.number == number).with_for_update()).one_or_none()
-        if request is None:
-            raise NotFound
-        if request.state is not RequestState.DONE:
-            raise NoLongerOpen(say("Only a request that is done can be proved again."))
+        request = _done(session, number)
         proofs = update(Effect).where(Effect.request_id == request.id, Effect.name.in_(PROOFS), Effect.state.in_(("proved", "held")))
         session.execute(proofs.values(state=EffectState.INTENT))
-        session.add(Outbox(topic="release", request_id=request.id, payload={"again": True}))
-        record(session, operator(), "request.prove_again", request.id, {})
+        _release(session, request, "request.prove_again")
         return number
+
+
+def _done(session: Session, number: str) -> OnboardingRequest:
+    request = session.scalars(select(OnboardingRequest).where(OnboardingRequest.number == number).with_for_update()).one_or_none()
+    if request is None:
+        raise NotFound
+    if request.state is not RequestState.DONE:
+        raise NoLongerOpen(say("Only a request that is done can be run again."))
+    return request
+
+
+def _release(session: Session, request: OnboardingRequest, deed: str) -> None:
+    session.add(Outbox(topic="release", request_id=request.id, payload={"again": True}))
+    record(session, operator(), deed, request.id, {})
 
 
 PROOFS = ("mail.message comes back", "backup.message is restored", "mail.remove proof message")
