@@ -17,6 +17,7 @@ import anyio.abc
 import structlog
 from prefect import Flow, get_client
 from prefect.client.schemas.objects import FlowRun
+from prefect.context import refresh_global_settings_context
 from prefect.events.clients import get_events_subscriber
 from prefect.events.filters import EventFilter, EventNameFilter
 from prefect.exceptions import Abort, Pause
@@ -87,6 +88,7 @@ def run() -> None:
     os.environ["PREFECT_API_URL"] = settings.address
     if settings.auth.get_secret_value():
         os.environ["PREFECT_API_AUTH_STRING"] = settings.auth.get_secret_value()
+    refresh_global_settings_context()  # Prefect read its environment when it was imported
     for name in FLOWS.values():
         flow_of(name)  # imported before the first run is taken
     anyio.run(_work, settings)

@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import column, select, table
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session, joinedload, selectinload
 
 from flows.approval.people import Caller
 from flows.approval.queue import WITH_PEOPLE, full_name, holder, open_stage
@@ -95,8 +95,9 @@ class Whole:
 def find(session: Session, by: Caller, number: str) -> Whole:
     """Raises NotFound for what is not there and for what is not this person's, alike."""
     wanted = select(OnboardingRequest).where(OnboardingRequest.number == number, requests_seen(session, by))
-    stages = joinedload(OnboardingRequest.stages).joinedload(Stage.decision).joinedload(Decision.decided_by)
-    request = session.scalars(wanted.options(*WITH_PEOPLE, stages)).unique().one_or_none()
+    decided = joinedload(Stage.decision).joinedload(Decision.decided_by)
+    stages = selectinload(OnboardingRequest.stages).options(joinedload(Stage.request), decided)
+    request = session.scalars(wanted.options(*WITH_PEOPLE, stages)).one_or_none()
     if request is None:
         raise NotFound
     effects = session.scalars(select(Effect).where(Effect.request_id == request.id).order_by(Effect.started_at))

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from sqlakeyset import BadBookmark, InvalidPage, Page, select_page, unserialize_bookmark
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true
-from sqlalchemy.orm import Session, contains_eager, joinedload
+from sqlalchemy.orm import Session, contains_eager, joinedload, selectinload
 
 from flows.approval.names import plain_letters
 from flows.approval.people import DECIDES, Caller
@@ -182,7 +182,7 @@ def working_days(first: date, last: date) -> int:
     return sum((first + timedelta(days=n)).weekday() < 5 for n in range(1, (last - first).days + 1))
 
 
-WITH_PEOPLE = (joinedload(R.organisation), joinedload(R.requester), joinedload(R.stages))
+WITH_PEOPLE = (joinedload(R.organisation), joinedload(R.requester), selectinload(R.stages))
 
 
 def _common(request: OnboardingRequest) -> dict[str, Any]:
