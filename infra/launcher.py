@@ -5,6 +5,7 @@ import json
 import shutil
 import signal
 import sys
+import traceback
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
@@ -24,13 +25,13 @@ def main() -> int:
         signal.signal(number, _interrupt)
     try:
         return arguments.carry_out(State(arguments.state), arguments)
-    except Trouble as trouble:
-        sys.stdout.flush()
-        print(f"\n{trouble}", file=sys.stderr)
-        return 1
     except KeyboardInterrupt:
         say_line("stopped")
         return 130
+    except Exception as error:
+        sys.stdout.flush()
+        print(f"\n{_in_a_sentence(error, arguments.state)}", file=sys.stderr)
+        return 1
 
 
 def _arguments() -> argparse.Namespace:
@@ -63,6 +64,14 @@ def _arguments() -> argparse.Namespace:
         parser.error(f"unknown: {' '.join(rest)}")
     known.rest = rest
     return known
+
+
+def _in_a_sentence(error: Exception, state: Path) -> str:
+    if isinstance(error, Trouble):
+        return str(error)
+    file = state / "log" / "launcher.log"
+    file.write_text("".join(traceback.format_exception(error)))
+    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no words'} (where it happened: {file})"
 
 
 def _interrupt(*_: object) -> None:
@@ -142,6 +151,8 @@ def _cast(state: State, arguments: argparse.Namespace) -> int:
 def _grant(state: State, arguments: argparse.Namespace) -> int:
     from infra.grant import grant
 
+    if not Supervisor(state).lives():
+        raise Trouble(f"Nothing runs in {state.root}, so nobody can be granted anything: start it with `python3 -m infra run`.")
     say_line(grant(state, arguments.person, arguments.role, arguments.until))
     return 0
 

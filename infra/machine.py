@@ -16,7 +16,7 @@ BROWSER = ["chromium", "fonts-dejavu-core"]
 SERVICES = ("postgresql", "dovecot", "postfix")
 POLICY = Path("/usr/sbin/policy-rc.d")
 NO_NETWORK = (
-    "resolve",
+    "resolv",
     "unreachable",
     "timed out",
     "timeout",
