@@ -29,6 +29,7 @@ from flows.settings import Prefect, load
 
 log = structlog.get_logger()
 POLL_SECONDS = 5.0
+LETS_GO_SECONDS = 0.2
 WAKES = ["prefect.flow-run.Scheduled", "prefect.flow-run.AwaitingRetry"]
 
 
@@ -43,18 +44,24 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
     _description = "Runs the flows of the onboarding portal in the worker's own process."
 
     async def run(
-        self, flow_run: FlowRun, configuration: BaseJobConfiguration, task_status: anyio.abc.TaskStatus[str] | None = None
+        self, flow_run: FlowRun, configuration: BaseJobConfiguration, task_status: anyio.abc.TaskStatus[int] | None = None
     ) -> InProcessResult:
         """Carries out one run in a thread of its own. Pause and Abort are ends that the flow already reported."""
         if task_status:
-            task_status.started(str(os.getpid()))
+            task_status.started(os.getpid())
         flow = await self._flow(flow_run)
         call = functools.partial(run_flow_sync, flow, flow_run=flow_run, parameters=flow_run.parameters, return_type="state")
         try:
             await anyio.to_thread.run_sync(call, limiter=self._threads)
         except (Pause, Abort):
             log.info("run left to another worker", run=str(flow_run.id))
+        # Prefect holds the run for a moment more; one that was released again meanwhile was passed over
+        asyncio.get_running_loop().call_later(LETS_GO_SECONDS, self.look_again.set)
         return InProcessResult(identifier=str(os.getpid()), status_code=0)
+
+    @functools.cached_property
+    def look_again(self) -> asyncio.Event:
+        return asyncio.Event()
 
     @functools.cached_property
     def _threads(self) -> anyio.CapacityLimiter:
@@ -104,8 +111,10 @@ async def _work(settings: Prefect) -> None:
         group.start_soon(_wake, worker)
         log.info("worker works", pool=settings.work_pool, pid=os.getpid())
         while True:
+            worker.look_again.clear()
             await _take(worker)
-            await asyncio.sleep(POLL_SECONDS)
+            with anyio.move_on_after(POLL_SECONDS):
+                await worker.look_again.wait()
 
 
 async def _take(worker: InProcessWorker) -> None:

@@ -135,16 +135,13 @@ def _reset(state: State, arguments: argparse.Namespace) -> int:
 
 
 def _cast(state: State, arguments: argparse.Namespace) -> int:
-    people = [asdict(person) for person in optional("infra.seed").log_ins(state)]
+    from infra.seed import log_ins, table
+
+    people = log_ins(state)
     if not people:
         raise Trouble(f"No cast is planted in {state.root}: `python3 -m infra run` does it.")
-    if arguments.json:
-        print(json.dumps(people, ensure_ascii=False))
-        return 0
-    print(f"Log-ins of the demo at {state.address('portal')}/ (the one-time code comes from the key, e.g. oathtool --totp -b KEY):\n")
-    for person in people:
-        print(f"  {person['name']}, {person['role']} {person['organisation']}")
-        print(f"      {person['address']}  {person['password']}  {person['key']}")
+    words = json.dumps([asdict(person) for person in people], ensure_ascii=False) if arguments.json else table(people)
+    print(words if arguments.json else f"Log-ins of the demo at {state.address('portal')}/\n\n{words}")
     return 0
 
 

@@ -11,6 +11,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.message import EmailMessage
+from typing import cast
 
 from infra.demo.trouble import NotProved
 from infra.state import State
@@ -85,7 +86,7 @@ def _wait_for(imap: imaplib.IMAP4, message_id: str) -> bytes:
             _, parts = imap.uid("FETCH", uid, "(BODY.PEEK[])")
             imap.uid("STORE", uid, "+FLAGS.SILENT", r"(\Deleted)")
             imap.expunge()
-            return next(part[1] for part in parts if isinstance(part, tuple))
+            return next(cast(bytes, part[1]) for part in cast(list[object], parts) if isinstance(part, tuple))
         time.sleep(0.05)
     raise NotProved(
         f"The employee's own message did not arrive within {ARRIVES_WITHIN} seconds: see log/postfix-mail.log and log/dovecot.log."

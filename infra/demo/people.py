@@ -58,7 +58,7 @@ def activate(browser: Browser, link: str, password: str, remember: Callable[[Cre
             page = browser.send(page, form, {"password-new": password, "password-confirm": password})
         else:
             break
-    if not kept.seed or page.status != httpx2.codes.OK:
+    if not kept.seed or page.status != 200:
         raise NotProved(f"The activation did not end. The page says: {page.says}")
     return page
 

@@ -45,7 +45,7 @@ def as_dict(state: State, story: Story, held: Ledger, mail: OwnMail, repeat: Map
             "same": held.fact(RESTORED, "sha256") == held.fact(ARRIVED, "sha256"),
         },
         "repeat": dict(repeat),
-        "seconds": dict(held.seconds),
+        "seconds": dict(story.seconds),
         "page": f"{state.address('portal')}/requests/{story.number}",
     }
 

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from infra.seed.cast import Member, cast
@@ -17,13 +18,14 @@ PRIVATE = "zofie.stastna@posta.example"
 
 @dataclass(frozen=True)
 class Story:
-    """`number` once the request is filed; `password` and `seed` once she has set them."""
+    """`number` once the request is filed; `password` and `seed` once she has set them; `seconds` of the first time, by step."""
 
     number: str = ""
     user_name: str = ""
     address: str = ""
     password: str = ""
     seed: str = ""
+    seconds: Mapping[str, float] = field(default_factory=dict[str, float])
 
     @property
     def credentials(self) -> Credentials | None:
@@ -35,7 +37,7 @@ def remembered(state: State) -> Story:
     return Story(**json.loads(file.read_text())) if file.exists() else Story()
 
 
-def remember(state: State, story: Story, **new: str) -> Story:
+def remember(state: State, story: Story, **new: Any) -> Story:
     """The story with what is new, written down."""
     story = replace(story, **new)
     write(state.path("secrets", "first_employee.json"), json.dumps(asdict(story), indent=2) + "\n")

@@ -1,28 +1,16 @@
 """The cast of the demo: planted at every start, changed by none but the first."""
 
-from dataclasses import dataclass
-
 from flows.model.session import transaction
 from infra.operating import operating
 from infra.seed.cast import cast
-from infra.seed.credentials import known, set_credentials
+from infra.seed.credentials import set_credentials
+from infra.seed.log_ins import LogIn, log_ins, table
 from infra.seed.rows import link_logins, plant_rows
 from infra.seed.served import serve
 from infra.servers.realm import REALM
 from infra.state import State
 
-
-@dataclass(frozen=True)
-class LogIn:
-    """How one of the cast logs in; `key` is the second factor's, in base32. `organisation` is empty for the region."""
-
-    name: str
-    role: str
-    organisation: str
-    user_name: str
-    address: str
-    password: str
-    key: str
+__all__ = ["LogIn", "log_ins", "plant", "table"]
 
 
 def plant(state: State) -> None:
@@ -35,21 +23,3 @@ def plant(state: State) -> None:
         set_credentials(state, accounts)
         with transaction() as session:
             link_logins(session, f"{state.address('keycloak')}/realms/{REALM}", accounts)
-
-
-def log_ins(state: State) -> list[LogIn]:
-    """The cast with its credentials; empty before the first seed."""
-    kept = known(state)
-    return [
-        LogIn(
-            who.name,
-            who.role,
-            who.place.name if who.place else "",
-            who.user_name,
-            who.address,
-            kept[who.user_name].password,
-            kept[who.user_name].secret,
-        )
-        for who in cast().members
-        if who.user_name in kept
-    ]

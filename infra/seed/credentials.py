@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx2
-import pyotp
+from pyotp.totp import TOTP
 
 from infra.seed.cast import Member
 from infra.servers.realm import administrator
 from infra.state import State, write
 
 LABEL = "demo"
-TOTP = {"subType": "totp", "period": 30, "digits": 6, "algorithm": "HmacSHA1"}
+KIND = {"subType": "totp", "period": 30, "digits": 6, "algorithm": "HmacSHA1"}
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class Credentials:
         return base64.b32encode(self.seed.encode()).decode().rstrip("=")
 
     @property
-    def totp(self) -> pyotp.TOTP:
-        return pyotp.TOTP(self.secret)
+    def totp(self) -> TOTP:
+        return TOTP(self.secret)
 
 
 def known(state: State) -> dict[str, Credentials]:
@@ -73,7 +73,7 @@ def _set(keycloak: httpx2.Client, remote: str, credentials: Credentials, mark: s
     """The password first, the marked second factor last: who has the mark has both."""
     _ok(keycloak.put(f"/users/{remote}/reset-password", json={"type": "password", "value": credentials.password, "temporary": False}))
     account = _ok(keycloak.get(f"/users/{remote}")).json()  # whole: an update without attributes would drop our id
-    second = {"type": "otp", "userLabel": mark, "secretData": json.dumps({"value": credentials.seed}), "credentialData": json.dumps(TOTP)}
+    second = {"type": "otp", "userLabel": mark, "secretData": json.dumps({"value": credentials.seed}), "credentialData": json.dumps(KIND)}
     _ok(keycloak.put(f"/users/{remote}", json=account | {"emailVerified": True, "credentials": [second]}))
 
 
