@@ -13,23 +13,13 @@ import bcrypt
 from flows.connectors.backup_jobs import Wish, ask
 from flows.connectors.base import Conflict, Gone, Held, Restored
 from flows.connectors.postgres import Database, tables
-from flows.model.secrets import keep_secret
+from flows.model.secrets import keep_secret, key_of, password_of
 from flows.plan import Enrolment, Tenant
 from flows.sentence import say
 from flows.settings import Backup
 
 SILENT = say("The database of the backup does not answer.")
 WORKER, BACKUP_AGENT, STORE_AGENT = "nastup_worker", "nastup_backup_agent", "nastup_store_agent"
-
-
-def password_of(slug: str) -> str:
-    """Name of the secret with which a tenant logs in to the vault."""
-    return f"backup/{slug}/password"
-
-
-def key_of(slug: str) -> str:
-    """Name of the secret that opens a tenant's repository."""
-    return f"backup/{slug}/key"
 
 
 class BackupTables:

@@ -26,7 +26,7 @@ def letter(post: Post, sender: str) -> EmailMessage:
     message["Message-ID"] = post.message_id if post.message_id.startswith("<") else f"<{post.message_id}>"
     message["Date"] = formatdate(localtime=False)
     message["Auto-Submitted"] = "auto-generated"
-    message["Content-Language"] = post.language
     message.set_content(post.text)
     message.add_alternative(post.html, subtype="html")
+    message["Content-Language"] = post.language  # last: what is made multipart loses such fields to its first part
     return message
