@@ -25,7 +25,7 @@ def work() -> bool:
         return True
 
 
-def _next() -> Select[tuple[Outbox]]:
+def _next() -> Select[Outbox]:
     """The oldest deed that is due and not another dispatcher's; a later deed of a request waits for its earlier ones."""
     earlier = aliased(Outbox)
     before = select(earlier.id).where(

@@ -56,5 +56,5 @@ def environment(language: str) -> Environment:
     made.install_gettext_translations(translations, newstyle=True)  # type: ignore[attr-defined] # pyright: ignore[reportAttributeAccessIssue,reportUnknownMemberType]
     words = Words(language, translations)
     made.filters.update(words.filters())
-    made.globals.update(sentence=words.sentence)
+    made.globals["sentence"] = words.sentence  # pyright: ignore[reportArgumentType] - the stub knows Jinja's own globals only
     return made

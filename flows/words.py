@@ -100,4 +100,7 @@ class Words:
 
 
 def _empty_for_none(words: Callable[..., str]) -> Callable[..., str]:
-    return lambda value: "" if value is None else words(value)
+    def filtered(value: Any) -> str:
+        return "" if value is None else words(value)
+
+    return filtered

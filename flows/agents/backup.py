@@ -21,10 +21,9 @@ from flows.agents.jobs import Job, Office, forget_old, serve
 from flows.agents.maildir import as_imap_gives, find_message, home_of, name_of
 from flows.agents.night import Nightly
 from flows.agents.restic import Repository, WrongKey
-from flows.connectors.backup import key_of, password_of
 from flows.connectors.base import Conflict, Gone, Misconfigured, Unavailable
 from flows.connectors.postgres import Database
-from flows.model.secrets import read_secret
+from flows.model.secrets import key_of, password_of, read_secret
 from flows.sentence import say
 from flows.settings import BackupAgent, load
 

@@ -12,10 +12,9 @@ from typing import Any
 from flows.agents.jobs import Job, Office, forget_old, serve
 from flows.agents.night import Nightly
 from flows.agents.restic import Repository, WrongKey
-from flows.connectors.backup import key_of
 from flows.connectors.base import Conflict, Misconfigured
 from flows.connectors.postgres import Database
-from flows.model.secrets import read_secret
+from flows.model.secrets import key_of, read_secret
 from flows.sentence import say
 from flows.settings import StoreAgent, load
 

@@ -113,9 +113,10 @@ def _plant(session: Session, organisation: UUID, employee: NewEmployee, person: 
 
 def _fix(session: Session, request: OnboardingRequest, employee: NewEmployee, plan: Plan, by: Caller, address: str) -> None:
     contact = session.get_one(ActivationContact, request.id)
-    contact.address, contact.salt = address, secrets.token_hex(16)
+    salt = secrets.token_hex(16)
+    contact.address, contact.salt = address, salt
     # the content names the private address by a keyed hash only, so a decision is about one address without showing it
-    mark = hmac.new(contact.salt.encode(), address.lower().encode(), "sha256").hexdigest()
+    mark = hmac.new(salt.encode(), address.lower().encode(), "sha256").hexdigest()
     request.content = employee.as_json() | {"private_address_mark": mark}
     request.beneficiary_id, request.start_day = plan.account.person, employee.start
     request.plan, request.plan_hash = plan.as_json(), plan.hash

@@ -45,3 +45,13 @@ def _cipher() -> Fernet:
     if (key := load().installation_key) is None:
         raise SettingsMissing("The key of the installation is missing: set NASTUP_INSTALLATION_KEY.")
     return Fernet(key.get_secret_value())
+
+
+def password_of(slug: str) -> str:
+    """Name of the secret with which a tenant logs in to the vault."""
+    return f"backup/{slug}/password"
+
+
+def key_of(slug: str) -> str:
+    """Name of the secret that opens a tenant's repository."""
+    return f"backup/{slug}/key"

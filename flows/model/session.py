@@ -1,6 +1,6 @@
 """The way to the database, and the only commit in the repository."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -37,7 +37,7 @@ def _say_who_it_is(session: Session, _transaction: Any, connection: Connection) 
 
 
 @contextmanager
-def transaction(session: Session | None = None) -> Iterator[Session]:
+def transaction(session: Session | None = None) -> Generator[Session]:
     """All that happens inside is kept together or not at all. Without a session: one of the process itself (worker, dispatcher)."""
     own = session is None
     session = session or open_session()

@@ -12,7 +12,8 @@ from uuid import UUID
 
 import structlog
 from prefect.exceptions import Abort
-from prefect.states import Cancelled, Completed, Failed, Paused, State
+from prefect.client.schemas.objects import State
+from prefect.states import Cancelled, Completed, Failed, Paused
 from sqlalchemy.orm import Session
 
 from flows.approval import outcome

@@ -78,16 +78,15 @@ def effect(system: System, name: str, *, proves: bool = False) -> Callable[[Body
                 return held
             waits = waits_of(work, step)
             once = functools.partial(_attempt, work, step, waits, functools.partial(body, work, *args, **kwargs))
-            again = task(
-                _call,
+            again: Any = task(
                 name=step.key,
                 retries=len(waits),
                 retry_delay_seconds=waits,
                 retry_condition_fn=_worth_retrying,
                 cache_policy=NO_CACHE,
                 persist_result=False,
-            )
-            outcome = again(once)
+            )(_call)
+            outcome: Held | Exception = again(once)
             if isinstance(outcome, Held):
                 return outcome
             raise outcome

@@ -7,7 +7,7 @@ believed dead and wakes up again is refused, here and by the database.
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -53,7 +53,7 @@ class Work:
     epoch: int
 
     @contextmanager
-    def fenced(self) -> Iterator[Session]:
+    def fenced(self) -> Generator[Session]:
         """A transaction in which the lease is certainly ours. Raises LostLease."""
         with transaction() as session:
             mine = select(Lease.epoch).where(Lease.request_id == self.request).with_for_update(read=True)
@@ -86,7 +86,7 @@ def today() -> date:
 
 
 @contextmanager
-def take(request_id: UUID) -> Iterator[Work]:
+def take(request_id: UUID) -> Generator[Work]:
     """The lease on an approved request for as long as the block lasts. Raises NotApproved, or LostLease when it is held by a living worker."""
     with transaction() as session:
         request = session.get(OnboardingRequest, request_id, with_for_update=True)
