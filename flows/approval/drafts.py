@@ -30,11 +30,17 @@ def new_draft(session: Session, by: Caller, organisation: UUID, key: UUID | None
         with session.begin_nested():
             session.add(draft)
     except IntegrityError:
-        before = select(OnboardingRequest.id).where(OnboardingRequest.submission == key, OnboardingRequest.requester_id == by.person)
-        if (found := session.scalar(before)) is None:
-            raise NotFound from None
-        return my_draft(session, by, found)
+        if key and (before := begun_with(session, by, key)):
+            return before
+        raise NotFound from None
     return draft
+
+
+def begun_with(session: Session, by: Caller, key: UUID) -> OnboardingRequest | None:
+    """The person's request that was begun with this key, in whatever state it is now."""
+    mine = select(OnboardingRequest.id).where(OnboardingRequest.submission == key, OnboardingRequest.requester_id == by.person)
+    found = session.scalar(mine)
+    return my_draft(session, by, found) if found else None
 
 
 def my_draft(session: Session, by: Caller, draft: UUID) -> OnboardingRequest:

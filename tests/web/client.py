@@ -118,9 +118,9 @@ class Browser:
     def post(self, path: str, fields: dict[str, str], status: int = 200, **headers: str) -> Page:
         return self._page(self.http.post(path, data=fields, headers=headers), status)
 
-    def send(self, page: Page, action: str, status: int = 200, **typed: str) -> Page:
+    def send(self, page: Page, to: str, status: int = 200, /, **typed: str) -> Page:
         """Fills a form of the page and sends it, with the hidden fields that it has."""
-        form = page.form(action)
+        form = page.form(to)
         unknown = set(typed) - set(form.fields) - {name for name, _ in form.buttons} - RADIOS
         assert not unknown, f"the form has no {unknown}"
         return self.post(form.action, form.fields | typed, status)

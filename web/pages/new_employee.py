@@ -42,12 +42,14 @@ def post_new(frame: PageFrame, by: CurrentCaller, session: Db, places: Places, t
         return frame.redirect("/requests")
     if form.action == "propose":
         return _show(frame, session, by, places, form)
+    before = drafts.begun_with(session, by, form.key)
+    if before and before.state is not RequestState.DRAFT:  # sent again after a time-out: it is that request, and nothing is overwritten
+        return frame.redirect(_where(before))
     if not _acceptable(form, session, places):
         return _show(frame, session, by, places, form, status=422)
     with transaction(session):
         draft = drafts.new_draft(session, by, form.organisation or places[0].organisation, form.key)
-        if draft.state is RequestState.DRAFT:  # a key sent again after its request was submitted overwrites nothing
-            drafts.save_draft(session, by, draft.id, form.employee_answers, form.values["private_email"], form.organisation)
+        drafts.save_draft(session, by, draft.id, form.employee_answers, form.values["private_email"], form.organisation)
     return _saved(frame, draft, form)
 
 
@@ -63,7 +65,7 @@ def get_draft(frame: PageFrame, by: CurrentCaller, session: Db, places: Places, 
     """`check`: says what is wrong, as if it had just been sent."""
     kept = drafts.my_draft(session, by, draft)
     if kept.state is not RequestState.DRAFT:
-        return frame.redirect(f"/requests/{kept.number}" if kept.number else "/requests")
+        return frame.redirect(_where(kept))
     form = form_of(session, kept)
     wrong = check and not _acceptable(form, session, places)
     return _show(frame, session, by, places, form, kept, status=422 if wrong else 200)
@@ -120,6 +122,11 @@ def _proposal(session: Db, places: list[Place], form: EmployeeForm) -> dict[str,
     place = next((place for place in places if place.organisation == form.organisation), places[0])
     found = propose(session, given, family, place.domain)
     return {"user_name": found.user_name, "address": found.address, "state": "changed" if found.changed else "free", "note": None}
+
+
+def _where(request: OnboardingRequest) -> str:
+    """The page of a request that is no draft any more; one that was thrown away has none."""
+    return f"/requests/{request.number}" if request.number else "/requests"
 
 
 def _saved(frame: Frame, draft: OnboardingRequest, form: EmployeeForm) -> Response:

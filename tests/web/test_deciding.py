@@ -1,0 +1,164 @@
+"""An approver decides in the queue; the applicant may take a request back; everybody else meets the same wall."""
+
+import pytest
+
+from flows.approval.people import Caller
+from tests.cast import Cast
+from tests.database import Database
+from tests.web.client import Browser
+from tests.web.conftest import LogIn
+from tests.web.test_filing import file, rows, same_words
+
+
+@pytest.fixture
+def number(cast: Cast, log_in: LogIn) -> str:
+    """The reference number of a request of the school's director."""
+    return file(log_in(cast.director)).path.split("/")[2]
+
+
+def decide(browser: Browser, number: str, status: int = 200, **typed: str) -> None:
+    browser.send(browser.get(f"/queue/{number}"), f"/queue/{number}/decision", status, **typed)
+
+
+def test_a_request_waits_in_the_queue_and_is_approved(cast: Cast, log_in: LogIn, database: Database, number: str) -> None:
+    browser = log_in(cast.approver)
+    assert f"/queue/{number}" in browser.get("/queue").links
+    assert f"/queue/{number}" in browser.get("/").links
+    decide(browser, number, decision="approve")
+    assert rows(database, "onboarding_request")[0]["state"] == "approved"
+    assert [row["topic"] for row in sorted(rows(database, "outbox"), key=lambda row: row["position"])] == ["create", "release"]
+    assert f"/queue/{number}" not in browser.get("/queue").links
+
+
+def test_a_refusal_reaches_the_applicant_with_its_reason(cast: Cast, log_in: LogIn, database: Database, number: str) -> None:
+    decide(log_in(cast.approver), number, decision="refuse", reason="Osobní číslo patří někomu jinému.")
+    assert "Osobní číslo patří někomu jinému." in log_in(cast.director).get(f"/requests/{number}").text
+    assert rows(database, "reserved_name") == []
+
+
+def test_the_status_page_says_who_has_it_and_stops_asking_at_the_end(cast: Cast, log_in: LogIn, number: str) -> None:
+    browser = log_in(cast.director)
+    poll = f"/requests/{number}/progress"
+    assert f'hx-get="{poll}"' in browser.get(f"/requests/{number}").html
+    assert f'hx-get="{poll}"' in browser.fragment(poll).text
+    browser.send(browser.get(f"/requests/{number}"), f"/requests/{number}/withdraw")
+    assert "hx-get" not in browser.fragment(poll).text
+
+
+def test_an_applicant_takes_a_request_back(cast: Cast, log_in: LogIn, database: Database, number: str) -> None:
+    browser = log_in(cast.director)
+    page = browser.send(browser.get(f"/requests/{number}"), f"/requests/{number}/withdraw")
+    assert "withdraw" not in "".join(form.action for form in page.forms)
+    assert rows(database, "onboarding_request")[0]["state"] == "withdrawn"
+    assert rows(database, "reserved_name") == []
+
+
+@pytest.mark.parametrize("filter_", ["?q=stastna", "?q=Šťastná", "?due=", "?q=P-", "?due=hints"])
+def test_the_queue_is_filtered_by_the_address(cast: Cast, log_in: LogIn, number: str, filter_: str) -> None:
+    found = f"/queue/{number}" in log_in(cast.approver).get(f"/queue{filter_}").links
+    assert found == (filter_ != "?due=hints")
+
+
+def test_lists_find_a_person_without_diacritics(cast: Cast, log_in: LogIn, number: str) -> None:
+    browser = log_in(cast.director)
+    assert f"/requests/{number}" in browser.get("/requests?q=stastna&state=waiting_approval").links
+    assert f"/requests/{number}" not in browser.get("/requests?q=novak").links
+    assert "Šťastná" in browser.get("/people?q=stastna").text
+
+
+# ---- refused
+
+
+def test_a_refusal_without_a_reason_keeps_the_form(cast: Cast, log_in: LogIn, database: Database, number: str) -> None:
+    browser = log_in(cast.approver)
+    page = browser.send(browser.get(f"/queue/{number}"), f"/queue/{number}/decision", 422, decision="refuse", reason="  ")
+    assert "reason-error" in page.ids
+    assert rows(database, "decision") == []
+
+
+def test_a_decision_needs_a_choice_and_its_own_fields(cast: Cast, log_in: LogIn, database: Database, number: str) -> None:
+    browser = log_in(cast.approver)
+    fields = browser.get(f"/queue/{number}").form(f"/queue/{number}/decision").fields
+    browser.post(f"/queue/{number}/decision", fields, 422)
+    browser.post(f"/queue/{number}/decision", fields | {"decision": "approve", "decided_by_id": str(cast.founder.person)}, 422)
+    assert rows(database, "decision") == []
+
+
+def test_a_decider_without_the_second_factor_only_reads(cast: Cast, log_in: LogIn, database: Database, number: str) -> None:
+    person = cast.approver
+    browser = log_in(Caller(person.person, person.name, person.roles, second_factor=False))
+    page = browser.get(f"/queue/{number}")
+    assert [form for form in page.forms if form.action.endswith("/decision")] == []
+    fields = {"decision": "approve", "version": "1", "stage": "1", "plan_hash": rows(database, "onboarding_request")[0]["plan_hash"]}
+    browser.post(f"/queue/{number}/decision", fields, 403)
+    assert rows(database, "decision") == []
+
+
+def test_a_role_that_stands_in_the_token_only_does_not_count(cast: Cast, log_in: LogIn, number: str) -> None:
+    impostor = Caller(cast.clerk.person, cast.clerk.name, cast.approver.roles, second_factor=True)
+    browser = log_in(impostor)
+    browser.get("/queue", 403)
+    browser.get(f"/queue/{number}", 404)
+    browser.get("/runs", 403)
+
+
+def test_a_role_that_stands_in_the_table_only_does_not_count(cast: Cast, log_in: LogIn, number: str) -> None:
+    without = Caller(cast.approver.person, cast.approver.name, frozenset(), second_factor=True)
+    log_in(without).get("/queue", 403)
+
+
+# ---- the stranger
+
+
+def test_everything_of_another_organisation_is_as_if_it_were_not_there(cast: Cast, log_in: LogIn, database: Database, number: str) -> None:
+    stranger = log_in(cast.hospital_director)
+    (employment,) = rows(database, "employment")
+    missing = stranger.get("/requests/P-2026-9999", 404)
+    paths = [f"/requests/{number}", f"/requests/{number}/submitted", f"/queue/{number}", f"/runs/{number}", "/organisations/gym-opava"]
+    for path in [*paths, f"/people/{employment['person_id']}", f"/people/{cast.clerk.person}", "/requests/%00", "/requests/P-1-2-3"]:
+        assert same_words(stranger.get(path, 404), missing), path
+    for path in (f"/requests/{number}/withdraw", f"/requests/{number}/link", f"/queue/{number}/decision", f"/runs/{number}/retry"):
+        answer = stranger.http.post(path, data={"decision": "approve", "version": "1", "plan_hash": "x"})
+        assert answer.status_code == 404, path
+    assert stranger.fragment(f"/requests/{number}/progress", 404).headers["hx-retarget"] == "body"
+    for path in ("/requests", "/people", "/", "/organisations"):
+        assert "Šťastná" not in stranger.get(path).text
+        assert "Opava" not in stranger.get(path).text
+
+
+def test_a_clerk_sees_their_own_requests_only(cast: Cast, log_in: LogIn, number: str) -> None:
+    browser = log_in(cast.clerk)
+    browser.get(f"/requests/{number}", 404)
+    assert f"/requests/{number}" not in browser.get("/requests").links
+    assert f"/requests/{number}" in log_in(cast.deputy).get("/requests").links
+
+
+def test_a_colleague_may_read_but_not_take_back(cast: Cast, log_in: LogIn, number: str) -> None:
+    browser = log_in(cast.deputy)
+    assert [form.action for form in browser.get(f"/requests/{number}").forms if "withdraw" in form.action] == []
+    assert browser.http.post(f"/requests/{number}/withdraw").status_code == 403
+
+
+# ---- twice
+
+
+def test_the_second_approver_sees_who_decided_and_when(cast: Cast, log_in: LogIn, database: Database, number: str) -> None:
+    second = log_in(cast.second_approver)
+    page = second.get(f"/queue/{number}")
+    decide(log_in(cast.approver), number, decision="approve")
+    late = second.send(page, f"/queue/{number}/decision", 409, decision="refuse", reason="Ne.")
+    assert cast.approver.name in late.text
+    assert len(rows(database, "decision")) == 1
+
+
+# ---- late
+
+
+def test_a_request_taken_back_can_no_longer_be_decided(cast: Cast, log_in: LogIn, database: Database, number: str) -> None:
+    approver = log_in(cast.approver)
+    page = approver.get(f"/queue/{number}")
+    director = log_in(cast.director)
+    director.send(director.get(f"/requests/{number}"), f"/requests/{number}/withdraw")
+    approver.send(page, f"/queue/{number}/decision", 409, decision="approve")
+    assert approver.get(f"/queue/{number}").status == 200
+    assert rows(database, "decision") == []
