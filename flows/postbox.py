@@ -18,7 +18,7 @@ from flows.settings import Mail, Portal, load
 
 log = structlog.get_logger()
 LONGEST_PAUSE = timedelta(minutes=10)
-PLACES = {"waiting_for_you": "queue", "needs_attention": "runs"}
+PLACES = {"waiting_for_you": "queue", "needs_attention": "runs", "second_factor_added": "runs"}
 
 
 def work() -> bool:
@@ -110,6 +110,11 @@ def _attention(_session: Session, request: OnboardingRequest) -> dict[str, Any]:
     return {"problem": Sentence.from_json(request.sentence), "owner": request.owner}
 
 
+def _second_factor(session: Session, request: OnboardingRequest) -> dict[str, Any]:
+    contact = session.get_one(ActivationContact, request.id)
+    return {"user_name": Plan.from_json(request.plan or {}).account.user_name, "second_factors": contact.second_factors}
+
+
 def _activation(session: Session, request: OnboardingRequest) -> dict[str, Any]:
     contact = session.get_one(ActivationContact, request.id)
     return {"at": contact.ended_at, "reason": contact.diagnostic}
@@ -120,6 +125,7 @@ KINDS = {
     "refused": _refused,
     "done": _done,
     "needs_attention": _attention,
+    "second_factor_added": _second_factor,
     "activation_used": _activation,
     "activation_expired": _activation,
     "activation_bounced": _activation,
