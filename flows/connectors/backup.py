@@ -37,9 +37,14 @@ class BackupTables:
 
     def ensure(self, wanted: Enrolment) -> Held:
         with self._tables() as db:
-            _enrolment(db, wanted)
+            made = _enrolment(db, wanted)
             told = {"person": str(wanted.person), "address": wanted.address}
-            answer = self._ask(db, Wish("backup", "enrol", wanted.organisation, str(wanted.person), told))
+            try:
+                answer = self._ask(db, Wish("backup", "enrol", wanted.organisation, str(wanted.person), told))
+            except Conflict:
+                if made:  # or the nightly round would mix this person's mail into the other's snapshots
+                    self.retire(wanted.person)
+                raise
         return Held(answer["snapshot"], answer["created"], {"snapshot": answer["snapshot"], "address": wanted.address, "active": True})
 
     def observe(self, person: UUID) -> Held | None:
@@ -100,19 +105,21 @@ def _tenant(db: Database, wanted: Tenant) -> None:
     )
 
 
-def _enrolment(db: Database, wanted: Enrolment) -> None:
+def _enrolment(db: Database, wanted: Enrolment) -> bool:
+    """The row of the mailbox as wanted; True when it was made now."""
     if db.execute("SELECT 1 FROM backup.tenant WHERE organisation = %s", (wanted.organisation,)).fetchone() is None:
         raise Gone(say("The organisation has no backup."), f"tenant {wanted.slug}")
-    db.execute(
-        "INSERT INTO backup.enrolment (person, organisation, address) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
+    made = db.execute(
+        "INSERT INTO backup.enrolment (person, organisation, address) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING RETURNING person",
         (wanted.person, wanted.organisation, wanted.address),
-    )
+    ).fetchone()
     rows = db.execute("SELECT * FROM backup.enrolment WHERE person = %s OR address = %s", (wanted.person, wanted.address)).fetchall()
     same = [(row["person"], row["organisation"], row["address"]) for row in rows]
     if same != [(wanted.person, wanted.organisation, wanted.address)]:
         raise Conflict(say("The mailbox %(address)s is in the backup of another person.", address=wanted.address), "enrolment")
     if not rows[0]["active"]:
         db.execute("UPDATE backup.enrolment SET active = true WHERE person = %s", (wanted.person,))
+    return made is not None
 
 
 def _row(db: Database, person: UUID) -> dict[str, Any] | None:

@@ -4,7 +4,7 @@ Prefect executes and shows; what was decided is known from our database only. A 
 `<request>:<generation>`. Its parameters are shown to everybody who may open Prefect, so they hold the request's id and nothing else.
 """
 
-import threading
+import ssl
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -28,11 +28,11 @@ LOG_LINES = 200  # the server gives at most this many at once
 
 
 class PrefectRuns:
-    """Runs of the deployments `<flow>/default`. One client per thread: httpx clients are shared safely, Prefect's is not said to be."""
+    """Runs of the deployments `<flow>/default`. Safe to share between threads: every question has a client of its own."""
 
     def __init__(self, settings: Prefect) -> None:
         self._settings = settings
-        self._local = threading.local()
+        self._trust = ssl.create_default_context()  # made once: it takes longer than a question
         self._deployments: dict[str, UUID] = {}
 
     def create(self, request: UUID, generation: int, flow: str, number: str, waiting_for: str) -> RunSeen:
@@ -100,7 +100,8 @@ class PrefectRuns:
 
     def _ask(self, question: Callable[[SyncPrefectClient], T]) -> T:
         try:
-            return question(self._client())
+            with self._client() as prefect:
+                return question(prefect)
         except ObjectNotFound:
             self._deployments.clear()  # Prefect's database was made anew
             raise Gone(say("Prefect does not know the run."), "404") from None
@@ -110,13 +111,10 @@ class PrefectRuns:
             raise Unavailable(say("Prefect does not answer."), type(error).__name__) from None
 
     def _client(self) -> SyncPrefectClient:
-        if not hasattr(self._local, "client"):
-            settings = self._settings
-            times = {"timeout": httpx.Timeout(10, connect=2)}
-            self._local.client = SyncPrefectClient(
-                settings.address, auth_string=settings.auth.get_secret_value() or None, httpx_settings=times
-            )
-        return self._local.client
+        transport = {"timeout": httpx.Timeout(10, connect=2), "verify": self._trust}
+        return SyncPrefectClient(
+            self._settings.address, auth_string=self._settings.auth.get_secret_value() or None, httpx_settings=transport
+        )
 
 
 def _meaning(status: int) -> ConnectorError:

@@ -52,6 +52,8 @@ def _inbox(state: State, trust: ssl.SSLContext, address: str, token: str) -> Gen
         try:
             imap.authenticate("XOAUTH2", lambda _challenge: next(answers, b""))
         except imaplib.IMAP4.error as error:
+            imap.shutdown()
+            imap.state = "LOGOUT"  # the server may have hung up already: no good-bye
             raise NotProved(f"The mail server did not let {address} in with a token of Keycloak: {error}") from None
         _, counted = imap.select("INBOX")
         yield imap, int(counted[0] or 0)

@@ -4,7 +4,7 @@ import email
 import email.policy
 from collections.abc import Iterator
 from email.message import EmailMessage
-from typing import Protocol, cast
+from typing import Protocol
 from uuid import uuid4
 
 import pytest
@@ -59,7 +59,7 @@ class SmtpBench:
             if not found[0]:
                 return None
             text = fetch(inbox, found[0].split()[0].decode())[1]
-        return cast(EmailMessage, email.message_from_bytes(text, policy=email.policy.default))
+        return email.message_from_bytes(text, policy=email.policy.default)
 
 
 @pytest.fixture(params=["fake", REAL])

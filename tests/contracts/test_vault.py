@@ -36,10 +36,10 @@ class Vault:
     def restic(
         self, *words: str, owner: str | None = None, password: str | None = None, key: str | None = None
     ) -> "subprocess.CompletedProcess[str]":
-        """`owner`: whose repository. Ends after 8 seconds: restic repeats what is refused for minutes."""
+        """`owner`: whose repository. Ends after 3 seconds: restic repeats what is refused for minutes."""
         address = f"rest:https://{self.slug}:{password or self.password}@{self._place}/{owner or self.slug}/main/"
         secret = {"RESTIC_REPOSITORY": address, "RESTIC_PASSWORD": key or self.key, "HOME": str(self._workspace), "PATH": "/usr/bin:/bin"}
-        words = ("timeout", "8", "restic", "--cacert", self._certificate, "--no-cache", *words)
+        words = ("timeout", "3", "restic", "--cacert", self._certificate, "--no-cache", *words)
         return subprocess.run(words, env=secret, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
 
 
