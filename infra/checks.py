@@ -7,9 +7,10 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from infra.progress import say_line
+from infra.progress import Trouble, say_line
 from infra.running import running
 from infra.state import State
+from infra.supervise import Supervisor, sweep
 
 DATA = ("postgres", "mail", "postfix", "vault", "catcher", "prefect", "rooms", "secrets", "log")
 CHECKS = {
@@ -21,6 +22,11 @@ CHECKS = {
 
 def run_tests(state: State, checkout: Path, words: list[str]) -> int:
     """0 when all is well. pytest's closing line is the last thing printed; the servers are stopped whatever happens."""
+    if Supervisor(state).lives():
+        raise Trouble(
+            f"Tests already run in {state.root}: wait for them, end them with `python3 -m infra stop`, or give these another --state."
+        )
+    sweep(state)
     for name in DATA:  # every run begins with empty servers; what was fetched and installed stays
         shutil.rmtree(state.path(name), ignore_errors=True)
     with ThreadPoolExecutor(1) as aside:

@@ -8,7 +8,6 @@ from infra.servers.process import Process, answers
 from infra.state import State
 
 USER = "nastup-keycloak"
-THEME = "nastup"
 
 
 def process(state: State) -> Process:
@@ -40,20 +39,14 @@ def process(state: State) -> Process:
         after=("postgres",),
         configure=lambda: _configure(state, home),
         ready=lambda: answers(state.port("keycloak_management"), "/health/ready"),
-        settle=lambda: realm.ensure_realm(state, THEME if _theme() else None),
+        settle=lambda: realm.ensure_realm(state),
         patience=240,
     )
 
 
 def _configure(state: State, home: Path) -> None:
     state.room("keycloak/data", USER)
-    link = home / "themes" / THEME
+    link = home / "themes" / realm.THEME
     link.unlink(missing_ok=True)
-    if theme := _theme():
+    with as_file(files("infra").joinpath("keycloak_theme", realm.THEME)) as theme:
         link.symlink_to(theme)
-
-
-def _theme() -> Path | None:
-    """The directory of our login pages and e-mails, None while it is not there."""
-    with as_file(files("infra").joinpath("keycloak_theme", THEME)) as place:
-        return place if place.is_dir() else None

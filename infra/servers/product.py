@@ -40,7 +40,7 @@ def _programs() -> list[_Program]:
         _Program("store-agent", vault.USER, ["flows", "agent", "store"], _store_agent, ("migrations", "vault")),
         _Program("dispatcher", WORKER, ["flows", "dispatch"], _worker, ("migrations", "prefect")),
         _Program("worker", WORKER, ["flows", "work"], _worker, ("migrations", "prefect")),
-        _Program("portal", PORTAL, ["web"], _portal, ("migrations", "keycloak")),
+        _Program("portal", PORTAL, ["web"], _portal, ("migrations",)),
     ]
 
 

@@ -9,6 +9,7 @@ from infra.progress import Trouble
 from infra.state import State
 
 REALM = "nastup"
+THEME = "nastup"
 ADMINISTRATOR = "admin"
 SENDER = "nastup@kraj.example"
 ROLES = ("founder", "region-it", "security", "dpo", "it", "auditor")
@@ -26,12 +27,12 @@ def administrator(state: State) -> httpx2.Client:
     return httpx2.Client(base_url=f"{state.address('keycloak')}/admin/realms/{REALM}", headers=headers, timeout=30)
 
 
-def ensure_realm(state: State, theme: str | None) -> None:
+def ensure_realm(state: State) -> None:
     with administrator(state) as keycloak:
         if keycloak.get("").status_code == 404:
-            _ok(keycloak.post(f"{state.address('keycloak')}/admin/realms", json=_settings(state, theme)))
+            _ok(keycloak.post(f"{state.address('keycloak')}/admin/realms", json=_settings(state)))
         else:
-            _ok(keycloak.put("", json=_settings(state, theme)))
+            _ok(keycloak.put("", json=_settings(state)))
         _ensure_person_id(keycloak)
         _ensure_amr_references(keycloak)
         scopes = {scope["name"]: _ensure_scope(keycloak, scope) for scope in _scopes()}
@@ -52,7 +53,7 @@ def give_role(keycloak: httpx2.Client, person: UUID, role: str) -> None:
     _ok(keycloak.post(f"/users/{accounts[0]['id']}/role-mappings/realm", json=[_ok(keycloak.get(f"/roles/{role}")).json()]))
 
 
-def _settings(state: State, theme: str | None) -> Json:
+def _settings(state: State) -> Json:
     return {
         "realm": REALM,
         "enabled": True,
@@ -61,6 +62,8 @@ def _settings(state: State, theme: str | None) -> Json:
         "loginWithEmailAllowed": True,
         "duplicateEmailsAllowed": False,
         "resetPasswordAllowed": False,  # a lost password is a new activation: Keycloak's own link would go to a closed mailbox
+        "loginTheme": THEME,
+        "emailTheme": THEME,
         "internationalizationEnabled": True,
         "supportedLocales": ["cs", "en"],
         "defaultLocale": "cs",
@@ -80,7 +83,7 @@ def _settings(state: State, theme: str | None) -> Json:
             "fromDisplayName": "Nástup",
             "envelopeFrom": SENDER,
         },
-    } | ({"loginTheme": theme, "emailTheme": theme} if theme else {})
+    }
 
 
 def _scopes() -> list[Json]:
