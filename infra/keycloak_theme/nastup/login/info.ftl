@@ -1,4 +1,4 @@
-<#-- A page that only says something: the start of an activation, its end, a log-out. The way on is a button, not a line of text. -->
+<#-- A page that only says something: the start of an activation, its end, a log-out. The way on is a button, not a line of text. The server asks for the phone before the password whatever the order of the list, hence the sort. -->
 <#import "template.ftl" as layout>
 <@layout.registrationLayout displayMessage=false; section>
     <#if section = "header">
@@ -8,7 +8,7 @@
         <#if requiredActions??>
         <p class="instruction">${msg("nastupActivationIntro")}</p>
         <ol class="house-steps pf-v5-u-mt-md">
-            <#list requiredActions as action><li>${kcSanitize(msg("requiredAction.${action}"))?no_esc}</li></#list>
+            <#list requiredActions?sort as action><li>${kcSanitize(msg("requiredAction.${action}"))?no_esc}</li></#list>
         </ol>
         <#elseif messageHeader??>
         <p class="instruction">${message.summary}</p>
