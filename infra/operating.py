@@ -16,21 +16,23 @@ FILE = "NASTUP_SETTINGS_FILE"
 
 
 @contextmanager
-def operating(state: State) -> Generator[None, None, None]:
+def operating(state: State) -> Generator[None]:
     """Inside the block `flows` works on this installation, as its operator. Not for two installations at once in one process."""
-    before = os.environ.get(FILE)
     worker = next(tree for name, _user, tree in product.settings_of(state) if name == "worker")
     owner = {"url": postgres.dsn(state, "nastup_owner", driver="postgresql+psycopg")}
-    _point_to(str(state.write_settings("operator", "root", {**worker, "database": owner})))
+    file = state.write_settings("operator", "root", {**worker, "database": owner})
+    # the environment would win over the file, and what stands there may be meant for another installation
+    before = {name: os.environ.pop(name) for name in list(os.environ) if name == FILE or (name.startswith("NASTUP_") and "__" in name)}
+    os.environ[FILE] = str(file)
+    _anew()
     try:
         yield
     finally:
-        _point_to(before)
+        del os.environ[FILE]
+        os.environ.update(before)
+        _anew()
 
 
-def _point_to(file: str | None) -> None:
-    os.environ.pop(FILE, None)
-    if file:
-        os.environ[FILE] = file
+def _anew() -> None:
     load.cache_clear()
     registry.forget()
