@@ -20,7 +20,6 @@ from flows.connectors.base import ConnectorError, Unavailable
 from flows.connectors.postgres import Database, connect
 from flows.sentence import say
 
-LEASE_SECONDS = 20  # a killed agent's job is taken again after this long
 TRIES_AT_MOST = 5  # a job that kills its agent each time must not do so for ever
 KEPT_DAYS = 30
 
@@ -42,12 +41,13 @@ Handler = Callable[[Database, Job], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Office:
-    """Where an agent finds its jobs and who does them. `clock` is called every few seconds: the agent's own wishes."""
+    """Where an agent finds its jobs and who does them. `clock` is called every second: the agent's own wishes."""
 
     agent: Agent
     database: str
     handlers: Mapping[str, Handler]
     clock: Callable[[Database], None]
+    lease_seconds: float = 20  # a killed agent's job is taken again after this long
 
 
 def serve(office: Office, threads: int) -> None:
@@ -76,16 +76,17 @@ def work(office: Office, stop: threading.Event) -> None:
                 db.execute(f"LISTEN backup_{office.agent}")
                 while not stop.is_set():
                     office.clock(db)
-                    while not stop.is_set() and (job := _take(db, office.agent, holder)):
+                    while not stop.is_set() and (job := take(db, office, holder)):
                         _do(office, db, job, holder)
-                    for _ in db.notifies(timeout=5, stop_after=1):
+                    for _ in db.notifies(timeout=1, stop_after=1):
                         pass
         except psycopg.Error as lost:
             log.warning("database lost", agent=office.agent, error=type(lost).__name__, sqlstate=lost.sqlstate)
             stop.wait(1)
 
 
-def _take(db: Database, agent: Agent, holder: str) -> Job | None:
+def take(db: Database, office: Office, holder: str) -> Job | None:
+    """The next job that nobody holds, or whose holder has lost its lease; urgent ones first."""
     row = db.execute(
         """
         UPDATE backup.job j
@@ -97,7 +98,7 @@ def _take(db: Database, agent: Agent, holder: str) -> Job | None:
           ORDER BY urgent DESC, id LIMIT 1 FOR UPDATE SKIP LOCKED)
         RETURNING j.id, j.kind, j.organisation, t.slug, j.arguments, j.tries
         """,
-        {"holder": holder, "lease": LEASE_SECONDS, "agent": agent},
+        {"holder": holder, "lease": office.lease_seconds, "agent": office.agent},
     ).fetchone()
     return Job(**row) if row else None
 
@@ -107,20 +108,20 @@ def _do(office: Office, db: Database, job: Job, holder: str) -> None:
     try:
         if job.tries > TRIES_AT_MOST:
             raise Unavailable(say("The agent of the backup has failed."), f"{job.tries - 1} tries without an end")
-        with _lease(office.database, job, holder):
+        with _lease(office, job, holder):
             answer = office.handlers[job.kind](db, job)
     except psycopg.OperationalError:
         raise  # the database is gone: nothing can be written down, the lease runs out
     except Exception as error:
         detail = error.detail if isinstance(error, ConnectorError) else None
         log.warning("job failed", job=job.id, kind=job.kind, error=type(error).__name__, detail=detail, exc_info=detail is None)
-        _finish(db, job, holder, failure=failure_of(error))
+        finish(db, job, holder, failure=failure_of(error))
     else:
         log.info("job done", job=job.id, kind=job.kind, seconds=round(time.monotonic() - started, 2))
-        _finish(db, job, holder, answer=Jsonb(answer))
+        finish(db, job, holder, answer=answer)
 
 
-def _finish(db: Database, job: Job, holder: str, *, answer: Jsonb | None = None, failure: Jsonb | None = None) -> None:
+def finish(db: Database, job: Job, holder: str, *, answer: dict[str, Any] | None = None, failure: dict[str, Any] | None = None) -> None:
     """Only while the job is still ours: who lost its lease has nothing to say any more. The nightly round tries again after a while."""
     db.execute(
         """
@@ -130,16 +131,16 @@ def _finish(db: Database, job: Job, holder: str, *, answer: Jsonb | None = None,
           finished = CASE WHEN %(again)s AND NOT urgent THEN NULL ELSE now() END
         WHERE id = %(id)s AND holder = %(holder)s AND state = 'taken'
         """,
-        {"answer": answer, "failure": failure, "id": job.id, "holder": holder}
+        {"answer": Jsonb(answer) if answer else None, "failure": Jsonb(failure) if failure else None, "id": job.id, "holder": holder}
         | {"state": "failed" if failure else "done", "again": failure is not None and job.tries < TRIES_AT_MOST},
     )
 
 
 @contextmanager
-def _lease(database: str, job: Job, holder: str):
+def _lease(office: Office, job: Job, holder: str):
     """Keeps the lease alive while the handler works, on a connection of its own."""
     over = threading.Event()
-    thread = threading.Thread(target=_renew, args=(database, job, holder, over), daemon=True)
+    thread = threading.Thread(target=_renew, args=(office, job, holder, over), daemon=True)
     thread.start()
     try:
         yield
@@ -147,14 +148,14 @@ def _lease(database: str, job: Job, holder: str):
         over.set()
 
 
-def _renew(database: str, job: Job, holder: str, over: threading.Event) -> None:
-    while not over.wait(LEASE_SECONDS / 4):
+def _renew(office: Office, job: Job, holder: str, over: threading.Event) -> None:
+    while not over.wait(office.lease_seconds / 4):
         try:
-            with connect(database, autocommit=True) as db:
+            with connect(office.database, autocommit=True) as db:
                 db.execute(
                     "UPDATE backup.job SET lease_until = now() + %s * interval '1 second'"
                     " WHERE id = %s AND holder = %s AND state = 'taken'",
-                    (LEASE_SECONDS, job.id, holder),
+                    (office.lease_seconds, job.id, holder),
                 )
         except psycopg.Error:
             log.warning("lease not renewed", job=job.id)

@@ -71,10 +71,10 @@ def _failure(stored: dict[str, Any]) -> base.ConnectorError:
     return ERRORS.get(stored["error"], base.Unavailable)(sentence, stored["detail"])
 
 
-def failure_of(error: Exception) -> Jsonb:
+def failure_of(error: Exception) -> dict[str, Any]:
     """How an agent writes down what it met. An unforeseen error may be repeated; its text may hold secrets, its type does not."""
     if isinstance(error, base.ConnectorError):
-        return Jsonb({"error": type(error).__name__, "sentence": error.sentence.as_json(), "detail": error.detail})
+        return {"error": type(error).__name__, "sentence": error.sentence.as_json(), "detail": error.detail}
     kind = "database" if isinstance(error, psycopg.Error) else "unforeseen"
     sentence = say("The agent of the backup has failed.")
-    return Jsonb({"error": "Unavailable", "sentence": sentence.as_json(), "detail": f"{kind}: {type(error).__name__}"})
+    return {"error": "Unavailable", "sentence": sentence.as_json(), "detail": f"{kind}: {type(error).__name__}"}
