@@ -46,6 +46,14 @@ def prove(number: Annotated[str, typer.Argument(help="P-2026-0001")]) -> None:
     typer.echo(operator.prove_again(number))
 
 
+@app.command()
+def settings() -> None:
+    """The table of settings, as README.md holds it."""
+    from flows.settings_table import table
+
+    typer.echo(table())
+
+
 def main() -> None:
     app()
 
