@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import delete, func, insert, or_, select, update
 from starlette.concurrency import run_in_threadpool
@@ -50,7 +51,8 @@ class Store:
         wanted = select(WebSession.data, WebSession.created_at, WebSession.expires_at, func.now())
         with transaction() as session:
             row = session.execute(wanted.where(WebSession.id == _hash(value), WebSession.expires_at > func.now())).one_or_none()
-        return Stored(_open(value, row[0]), row[1], row[2], row[3]) if row else None
+        content = _open(value, row[0]) if row else None
+        return Stored(content, row[1], row[2], row[3]) if row and content is not None else None
 
     def create(self, content: Content) -> str:
         """A new session; answers the value of its cookie. Sweeps what has expired."""
@@ -157,5 +159,9 @@ def _seal(value: str, content: Content) -> bytes:
     return nonce + AESGCM(_key(value)).encrypt(nonce, json.dumps(content).encode(), None)
 
 
-def _open(value: str, sealed: bytes) -> Content:
-    return json.loads(AESGCM(_key(value)).decrypt(sealed[:12], sealed[12:], None))
+def _open(value: str, sealed: bytes) -> Content | None:
+    """None when it was sealed for another cookie: somebody wrote into the table."""
+    try:
+        return json.loads(AESGCM(_key(value)).decrypt(sealed[:12], sealed[12:], None))
+    except InvalidTag:
+        return None

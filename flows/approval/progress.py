@@ -1,78 +1,29 @@
-"""How far one request is, as its page says it: the steps in order, what exists, what is proved, and who has it now.
+"""How far one request is, as its page says it: what exists, what is proved, who has it now. Read from our own rows only."""
 
-Read from our own rows only. The ledger names effects by system and verb; a person reads five steps.
-"""
-
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import column, select, table
+from sqlalchemy import ColumnClause, column, select, table
 from sqlalchemy.orm import Session, joinedload, selectinload
 
+from flows.approval.course import ENDED, EXECUTED, FINISHED, PARTS, Activation, Whole, status_of, timeline
 from flows.approval.people import Caller
 from flows.approval.queue import WITH_PEOPLE, full_name, holder, open_stage
 from flows.approval.refusals import NotFound
 from flows.approval.sight import requests_seen
-from flows.model import Decision, Effect, EffectState, OnboardingRequest, RequestState, Stage
+from flows.model import Decision, Effect, OnboardingRequest, RequestState, Stage
 from flows.plan import GIGABYTE
 from flows.sentence import Sentence, say
 
 PRAGUE = ZoneInfo("Europe/Prague")
 NIGHTLY, KEEP_DAYS = "2:10", 90  # what the backup servers are set to; settings of the agents, said to everybody
-S, E = RequestState, EffectState
-FINISHED = frozenset({E.HELD, E.PROVED, E.BY_HAND})
-ENDED = frozenset({S.REFUSED, S.WITHDRAWN, S.EXPIRED, S.CANCELLED})
+S = RequestState
 
-PARTS: Mapping[str, Mapping[str, str]] = {
-    # step -> effect of the ledger -> part of the step
-    "account": {
-        "portal.names are ours": "account",
-        "keycloak.ensure account": "account",
-        "portal.link log-in": "account",
-        "keycloak.ensure membership": "membership",
-    },
-    "mailbox": {"mail.ensure mailbox": "mailbox"},
-    "backup": {"backup.ensure enrolment": "backup"},
-    "proof": {"mail.message comes back": "message", "backup.message is restored": "restore", "mail.remove proof message": "message"},
-    "start_day": {"keycloak.open account": "start_day"},
-    "activation": {"keycloak.send activation link": "activation"},
-}
-STEP_OF: Mapping[str, str] = {effect: step for step, effects in PARTS.items() for effect in effects}
-EXECUTED = ("account", "mailbox", "backup", "proof", "activation")
-
-activation_progress = table(
-    "activation_progress",
-    *(column(name) for name in ("request_id", "state", "links_sent", "sent_at", "expires_at", "ended_at", "second_factors")),
-)
-
-
-@dataclass(frozen=True)
-class Activation:
-    """How far the activation link is. Never the address."""
-
-    state: str
-    sent_at: datetime | None = None
-    used_at: datetime | None = None
-    expires_at: datetime | None = None
-    second_otp: bool = False
-
-
-@dataclass(frozen=True)
-class Step:
-    key: str
-    status: str
-    at: datetime | None = None
-    by: str | None = None
-    due: date | None = None
-    attempt: int | None = None
-    of: int | None = None
-    next_at: datetime | None = None
-    problem: Sentence | None = None
-    note: Sentence | str | None = None
-    parts: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
+_SEEN = ("request_id", "state", "links_sent", "sent_at", "expires_at", "ended_at", "second_factors")
+_columns: list[ColumnClause[Any]] = [column(name) for name in _SEEN]
+activation_progress = table("activation_progress", *_columns)  # a view: without the address
 
 
 @dataclass(frozen=True)
@@ -81,15 +32,6 @@ class Event:
     key: str
     by: str | None = None
     note: Sentence | str | None = None
-
-
-@dataclass(frozen=True)
-class Whole:
-    """A request with everything its page shows."""
-
-    request: OnboardingRequest
-    effects: Mapping[str, Effect]
-    activation: Activation
 
 
 def find(session: Session, by: Caller, number: str) -> Whole:
@@ -165,17 +107,6 @@ def progress(whole: Whole) -> dict[str, Any]:
     }
 
 
-def timeline(whole: Whole) -> list[Step]:
-    """Filing, decisions, then what is made and proved; the first day of work only when it was ahead."""
-    request = whole.request
-    steps = [Step("filed", "done", request.submitted_at, request.requester.name)]
-    steps += [_decision(request, stage) for stage in request.stages if stage.version == request.version]
-    steps += [_made(whole, key) for key in ("account", "mailbox", "backup", "proof")]
-    if request.submitted_at and request.start_day and request.start_day > request.submitted_at.astimezone(PRAGUE).date():
-        steps.append(_start_day(whole, request.start_day))
-    return [*steps, _made(whole, "activation")]
-
-
 def results(whole: Whole) -> dict[str, Any]:
     """What exists and is proved, with the marks by which anybody can check it."""
     plan: dict[str, Any] = whole.request.plan or {}
@@ -246,62 +177,10 @@ def _activation_events(activation: Activation) -> list[Event]:
     return events
 
 
-def _decision(request: OnboardingRequest, stage: Stage) -> Step:
-    if decision := stage.decision:
-        who = decision.decided_by.name if decision.decided_by else decision.rule
-        return Step("decision", "done" if decision.verdict == "approve" else "failed", decision.at, who, note=decision.reason or None)
-    status = "skipped" if request.state in ENDED else "running" if stage.state == "open" else "planned"
-    return Step("decision", status, due=stage.due_at.astimezone(PRAGUE).date(), note=stage.group_name)
-
-
-def _made(whole: Whole, key: str) -> Step:
-    """One step out of the effects that belong to it."""
-    names = PARTS[key]
-    present = [effect for name in names if (effect := whole.effects.get(name))]
-    status = step_status(whole, key)
-    last = max(present, key=lambda effect: effect.changed_at, default=None)
-    stuck = next((effect for effect in present if effect.state not in FINISHED), None)
-    parts = {part: _status(whole, [name for name in names if names[name] == part]) for part in dict.fromkeys(names.values())}
-    return Step(
-        key,
-        status,
-        at=last.changed_at if last else None,
-        attempt=stuck.tries if stuck else None,
-        of=stuck.tries_at_most if stuck else None,
-        next_at=stuck.next_try if stuck else None,
-        problem=Sentence.from_json(stuck.sentence) if stuck else None,
-        parts=[{"key": part, "status": each} for part, each in parts.items()] if len(parts) > 1 else [],
-    )
-
-
-def step_status(whole: Whole, key: str) -> str:
-    return _status(whole, list(PARTS[key]))
-
-
-def _status(whole: Whole, names: Sequence[str]) -> str:
-    """planned, running, retry, failed, done or skipped."""
-    present = [effect for name in names if (effect := whole.effects.get(name))]
-    if len(present) == len(names) and all(effect.state in FINISHED for effect in present):
-        return "done"
-    if whole.request.state in ENDED:
-        return "skipped"
-    if any(effect.state is E.FAILED for effect in present):
-        return "failed"
-    if any(effect.next_try for effect in present):
-        return "retry"
-    return "running" if present and whole.request.state is S.RUNNING else "planned"
-
-
-def _start_day(whole: Whole, day: date) -> Step:
-    status = step_status(whole, "start_day")
-    at = next((effect.changed_at for effect in whole.effects.values() if effect.name in PARTS["start_day"]), None)
-    return Step("start_day", "running" if whole.request.state is S.PREPARED else status, at, due=day)
-
-
 def _result(whole: Whole, key: str, also: str | None = None) -> dict[str, Any]:
     names = [*PARTS[key], *([also] if also else [])]
     present = [effect for name in names if (effect := whole.effects.get(name))]
-    status = _status(whole, names)
+    status = status_of(whole, names)
     at = max((effect.changed_at for effect in present), default=None)
     began = min((effect.started_at for effect in present), default=None)
     return {"status": status, "at": at, "seconds": (at - began).total_seconds() if at and began and status == "done" else None}

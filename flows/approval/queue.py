@@ -233,7 +233,7 @@ def _filters(filter_: Mapping[str, str]) -> list[ColumnElement[bool]]:
     return found
 
 
-def page_of(session: Session, wanted: Select[Any], bookmark: str | None, most: int = PER_PAGE) -> tuple[list[Any], str | None]:
+def page_of(session: Session, wanted: Select[*tuple[Any, ...]], bookmark: str | None, most: int = PER_PAGE) -> tuple[list[Any], str | None]:
     """The rows after a bookmark, and the bookmark of what follows them. Raises NotFound for a bookmark that is not ours."""
     try:
         page: Page[Any] = select_page(session, wanted, per_page=most, page=unserialize_bookmark(bookmark) if bookmark else None)

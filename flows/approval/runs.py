@@ -7,8 +7,8 @@ from typing import Any
 from sqlalchemy import Select, case, func, select
 from sqlalchemy.orm import Session, joinedload
 
+from flows.approval.course import EXECUTED, STEP_OF, Activation, Whole, step_status
 from flows.approval.people import Caller, Regional
-from flows.approval.progress import EXECUTED, STEP_OF, Activation, Whole, step_status
 from flows.approval.queue import PRAGUE, WITH_PEOPLE, Listed, full_name, page_of
 from flows.approval.refusals import NotFound
 from flows.approval.sight import requests_seen

@@ -7,9 +7,10 @@ from typing import Any, Literal
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
+from flows.approval.course import Activation
 from flows.approval.directory import starting as requests_starting
 from flows.approval.people import Caller
-from flows.approval.progress import Activation, activation_of, activation_progress
+from flows.approval.progress import activation_of, activation_progress
 from flows.approval.queue import PRAGUE, drafts, full_name
 from flows.approval.sight import own_organisations, requests_seen
 from flows.model import OnboardingRequest, RequestState

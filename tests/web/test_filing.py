@@ -248,7 +248,8 @@ def test_a_failing_commit_is_never_answered_with_success(cast: Cast, log_in: Log
     with database.superuser() as db:
         db.execute(
             "CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'the disk is full'; END $$;"
-            "CREATE CONSTRAINT TRIGGER broken AFTER INSERT ON onboarding_request DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION broken()"
+            "CREATE CONSTRAINT TRIGGER broken AFTER INSERT ON onboarding_request DEFERRABLE INITIALLY DEFERRED"
+            " FOR EACH ROW EXECUTE FUNCTION broken()"
         )
     try:
         page = browser.send(form, NEW, 500, **good_answers())

@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from flows.approval import queue, runs, tasks
+from flows.approval import health, queue, runs, tasks
 from flows.approval.people import Caller
 from web.deps import CurrentCaller, Db, PageFrame, Places
 
@@ -37,4 +37,4 @@ def _queue(session: Db, by: Caller) -> dict[str, object]:
 
 
 def _runs(session: Db, by: Caller) -> dict[str, object]:
-    return {"counters": runs.counters(session, by), "health": [], "stuck": runs.stuck(session, by, most=5)}
+    return {"counters": runs.counters(session, by), "health": health.health(session, by), "stuck": runs.stuck(session, by, most=5)}

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from flows.approval import outcome, progress, runs
+from flows.approval import health, outcome, progress, runs
 from flows.approval.people import Caller
 from flows.model import RequestState
 from flows.model.session import transaction
@@ -26,7 +26,7 @@ def get_runs(request: Request, frame: PageFrame, by: CurrentCaller, session: Db)
         "pages/runs.html",
         here="runs",
         counters=runs.counters(session, by),
-        health=[],
+        health=health.health(session, by),
         stuck=runs.stuck(session, by),
         rows=listed.rows,
         filter=asked.values,
@@ -98,7 +98,7 @@ def _in_prefect(session: Db, by: Caller, whole: progress.Whole) -> list[dict[str
     request, prefect = whole.request, load().need(Portal).prefect_address
     asked = runs.newest_log(session, by, request.number or "")
     answer = (asked.answer or {}) if asked else {}
-    found = {"name": request.number, "id": answer.get("run"), "state": answer.get("state") or "?", "started_at": None}
+    found = {"name": request.number, "id": answer.get("run"), "state": answer.get("state"), "started_at": None}
     url = f"{prefect}/runs/flow-run/{answer['run']}" if prefect and answer.get("run") else f"{prefect}/runs" if prefect else None
     if request.state is RequestState.WITHDRAWN and not answer:
         return []
