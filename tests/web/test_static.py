@@ -24,10 +24,9 @@ def test_every_vendored_file_is_unmodified_and_written_down() -> None:
     assert there == written
 
 
-def test_the_style_sheet_imports_only_files_that_are_there() -> None:
-    imported = re.findall(r'@import url\("([^"]+)"\)', (STATIC / "gov.css").read_text())
-    assert imported
-    assert [path for path in imported if not (STATIC / path).is_file()] == []
+def test_the_base_page_loads_every_vendored_style_sheet_and_no_other() -> None:
+    loaded = re.findall(r'"((?:fonts|styles|templates)/[^"]+)"', (ROOT / "templates" / "base.html").read_text())
+    assert sorted(loaded) == sorted(str(sheet.relative_to(VENDOR / "gov").with_suffix("")) for sheet in VENDOR.rglob("*.css"))
 
 
 def test_every_icon_of_the_sprite_is_used_by_a_template() -> None:
