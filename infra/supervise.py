@@ -45,15 +45,18 @@ class Supervisor:
         self.state = state
         self.socket = state.path("run", "supervisor.sock")
 
-    @property
-    def _rpc(self) -> Any:
+    def _ask(self, method: str, *words: object) -> Any:
         # one connection per call: the transport is not made for several threads
         transport = SupervisorTransport(None, None, f"unix://{self.socket}")  # pyright: ignore[reportUnknownVariableType]
-        return ServerProxy("http://127.0.0.1", transport=transport).supervisor  # pyright: ignore[reportArgumentType]
+        try:
+            supervisor = ServerProxy("http://127.0.0.1", transport=transport).supervisor  # pyright: ignore[reportArgumentType]
+            return getattr(supervisor, method)(*words)
+        finally:
+            transport.close()  # pyright: ignore[reportUnknownMemberType]
 
     def lives(self) -> bool:
         try:
-            return bool(self._rpc.getState())
+            return bool(self._ask("getState"))
         except (OSError, Fault):
             return False
 
@@ -79,20 +82,20 @@ class Supervisor:
         _wait(self.lives, 20, f"supervisord does not answer: look into {self.state.path('log', 'supervisord.log')}.")
 
     def start(self, name: str) -> None:
-        self._rpc.startProcess(name, False)
+        self._ask("startProcess", name, False)
 
     def stop(self, name: str) -> None:
-        self._rpc.stopProcess(name, True)
+        self._ask("stopProcess", name, True)
 
     def signal(self, name: str, number: int) -> None:
-        self._rpc.signalProcess(name, str(number))
+        self._ask("signalProcess", name, str(number))
 
     def processes(self) -> list[dict[str, Any]]:
         """name, statename, state, pid, start (seconds since 1970), description."""
-        return self._rpc.getAllProcessInfo()
+        return self._ask("getAllProcessInfo")
 
     def process(self, name: str) -> dict[str, Any]:
-        return self._rpc.getProcessInfo(name)
+        return self._ask("getProcessInfo", name)
 
     def bring_up(self, process: Process) -> None:
         """Configured, started, ready, settled."""
@@ -115,9 +118,9 @@ class Supervisor:
         try:
             for info in self.processes():
                 if info["name"] != "postgres" and info["state"] not in END:
-                    self._rpc.stopProcess(info["name"], False)
+                    self._ask("stopProcess", info["name"], False)
             _wait(lambda: all(i["state"] in END for i in self.processes() if i["name"] != "postgres"), 60, "")
-            self._rpc.shutdown()
+            self._ask("shutdown")
         except (OSError, Fault, Trouble):
             pass  # it is going down already; what is left is stopped by `sweep`
         _wait(lambda: not self.lives(), 30, "")

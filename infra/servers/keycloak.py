@@ -40,7 +40,7 @@ def process(state: State) -> Process:
         configure=lambda: _configure(state, home),
         ready=lambda: answers(state.port("keycloak_management"), "/health/ready"),
         settle=lambda: realm.ensure_realm(state),
-        patience=240,
+        patience=600,
     )
 
 

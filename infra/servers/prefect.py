@@ -33,7 +33,7 @@ def process(state: State) -> Process:
         configure=lambda: _configure(state),
         ready=lambda: answers(state.port("prefect"), "/api/health", header),
         stop_signal="INT",
-        patience=240,
+        patience=600,
     )
 
 
