@@ -110,7 +110,7 @@ class Supervisor:
             if info["state"] == FATAL or len(lives - {0}) > LIVES or time.monotonic() > ends:
                 words = last_words(self.state.path("log", f"{process.name}.log"))
                 raise Trouble(f"{process.name} does not start ({info['statename'].lower()}). Its last words:\n{words}")
-            time.sleep(0.1)
+            time.sleep(0.1 if ends - time.monotonic() > process.patience - 5 else 0.5)  # a slow one is not asked to death
         process.settle()
 
     def shut_down(self) -> None:
