@@ -66,9 +66,9 @@ class Database:
             load.cache_clear()
 
 
-def of_tests() -> Database:
+def of_tests(name: str = "") -> Database:
     """On the cluster that NASTUP_TEST_POSTGRES names, or that of the test installation (NASTUP_TEST_STATE)."""
-    name = f"nastup_test_{os.getpid()}"
+    name = name or f"nastup_test_{os.getpid()}"
     if address := os.environ.get("NASTUP_TEST_POSTGRES"):
         return Database(make_url(address), {}, name)
     from infra.servers.postgres import ROLES, dsn
