@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -15,6 +16,7 @@ TEST = Path("/var/lib/nastup-test")
 def main() -> int:
     arguments, rest = _arguments()
     os.umask(0o022)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what is being installed is finished first
     state: Path = (arguments.state or (TEST if arguments.command == "test" else DEFAULT)).absolute()
     try:
         return _carry_out(arguments.command, state, rest)

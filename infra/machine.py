@@ -15,6 +15,7 @@ SERVERS = ["postgresql", "dovecot-imapd", "dovecot-lmtpd", "dovecot-pgsql", "dov
 BROWSER = ["chromium", "fonts-dejavu-core"]
 SERVICES = ("postgresql", "dovecot", "postfix")
 POLICY = Path("/usr/sbin/policy-rc.d")
+STILL = "#!/bin/sh\n# while Nástup installs packages: no service is started\nexit 101\n"
 NO_NETWORK = (
     "resolv",
     "unreachable",
@@ -76,15 +77,16 @@ def install(packages: Sequence[str], what: str) -> None:
         "Dpkg::Options::=--force-unsafe-io",
     ]
     with step(f"{what} installed"), _services_kept_still(absent):
+        run(["dpkg", "--configure", "-a"], "apt", "finish an installation that was cut off")
         run([*words, *absent], "apt", f"install {', '.join(absent)}")
 
 
 @contextmanager
 def _services_kept_still(packages: Sequence[str]) -> Generator[None, None, None]:
     kept = POLICY.with_name("policy-rc.d.before-nastup")
-    if POLICY.exists():
+    if POLICY.exists() and POLICY.read_text() != STILL:  # ours: an earlier set-up was killed here
         POLICY.rename(kept)
-    POLICY.write_text("#!/bin/sh\nexit 101\n")
+    POLICY.write_text(STILL)
     POLICY.chmod(0o755)
     try:
         yield

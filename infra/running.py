@@ -40,6 +40,11 @@ def running(
             supervisor.launch(processes, outlive)
             run_in_order(_steps(state, supervisor, processes))
             yield supervisor
+        except OSError as error:
+            if supervisor.lives():
+                stop(supervisor)
+                raise
+            raise Trouble(f"{state.root} was stopped from elsewhere while it was in use ({error}).") from error
         except BaseException:
             stop(supervisor)
             raise
