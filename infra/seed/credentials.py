@@ -65,7 +65,9 @@ def _settle(keycloak: httpx2.Client, roles: dict[str, Any], member: Member, remo
         for old in present:
             _ok(keycloak.delete(f"/users/{remote}/credentials/{old['id']}"))
         _set(keycloak, remote, credentials, mark)
-    if member.place is None:
+    if member.place is None and not any(
+        each["name"] == member.role for each in _ok(keycloak.get(f"/users/{remote}/role-mappings/realm")).json()
+    ):
         _ok(keycloak.post(f"/users/{remote}/role-mappings/realm", json=[roles[member.role]]))
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from flows.approval import operator
 from flows.approval.people import Regional
-from flows.model import Employment, LoginAccount, Organisation, OrganisationRole, Person, ReservedName
+from flows.model import Employment, LoginAccount, Organisation, OrganisationRole, Person, RegionalRole, ReservedName
 from infra.seed.cast import Cast, Member, Place
 
 SINCE = date(2024, 9, 1)  # they have worked there for a while
@@ -23,7 +23,8 @@ def plant_rows(session: Session, cast: Cast) -> None:
         _person(session, member)
     session.flush()
     for member in cast.regional():
-        operator.grant(session, member.id, [Regional(member.role)])
+        if session.scalar(select(RegionalRole.id).where(RegionalRole.person_id == member.id, RegionalRole.role == member.role)) is None:
+            operator.grant(session, member.id, [Regional(member.role)])
     for member, place in cast.employees():
         _employee(session, member, place)
 
