@@ -44,6 +44,7 @@ class Mailboxes:
         repository = self._repository(db, job)
         created = not self._exists(db, job)
         if created:
+            self._refuse_half_made(db, job)
             repository.init()
         _open(repository)
         db.execute("UPDATE backup.tenant SET initialised = now() WHERE organisation = %s AND initialised IS NULL", (job.organisation,))
@@ -111,23 +112,29 @@ class Mailboxes:
         return Repository(address, _secret(db, key_of(job.slug)), settings.workspace, settings.workspace / "cache", settings.certificate)
 
     def _exists(self, db: Database, job: Job) -> bool:
-        """Asked by plain HTTP: restic would repeat a refused connection for minutes and tells a missing repository by words only."""
-        address = f"{self._settings.repository.rstrip('/')}/{job.slug}/main/config"
-        login, deadline = (job.slug, _secret(db, password_of(job.slug))), time.monotonic() + CREDENTIAL_SECONDS
-        while True:
-            try:
-                status = httpx2.head(address, auth=login, verify=self._trust, timeout=5).status_code
-            except httpx2.HTTPError as error:
-                raise Unavailable(say("The backup server does not answer."), type(error).__name__) from None
-            if status in (401, 403) and time.monotonic() < deadline:
-                time.sleep(0.2)
-                continue
-            break
+        """Asked by plain HTTP: restic repeats a missing or refused file for half a minute and tells them apart by words only."""
+        deadline = time.monotonic() + CREDENTIAL_SECONDS
+        while (status := self._ask(db, job, "HEAD", "config").status_code) in (401, 403) and time.monotonic() < deadline:
+            time.sleep(0.2)
         if status in (401, 403):
             raise Misconfigured(say("The backup server refuses the agent's credential."), f"status {status}")
         if status not in (200, 404):
             raise Unavailable(say("The backup server does not answer."), f"status {status}")
         return status == 200
+
+    def _refuse_half_made(self, db: Database, job: Job) -> None:
+        """A key without a config: another agent is just making it, or was killed in the middle (then the store agent clears it away)."""
+        keys = self._ask(db, job, "GET", "keys/")
+        if keys.status_code == 200 and keys.json():
+            raise Unavailable(say("The repository is just being made."), "keys without a config", after=30)
+
+    def _ask(self, db: Database, job: Job, method: str, what: str) -> httpx2.Response:
+        address = f"{self._settings.repository.rstrip('/')}/{job.slug}/main/{what}"
+        login = (job.slug, _secret(db, password_of(job.slug)))
+        try:
+            return httpx2.request(method, address, auth=login, verify=self._trust, timeout=5)
+        except httpx2.HTTPError as error:
+            raise Unavailable(say("The backup server does not answer."), type(error).__name__) from None
 
 
 def _open(repository: Repository) -> None:

@@ -5,8 +5,10 @@ The vault takes new data only, so retention runs here, by the local path of the 
 
 import fcntl
 import os
+import shutil
 from datetime import date, datetime, time
 from pathlib import Path
+from time import time as clock
 from typing import Any
 
 from flows.agents.jobs import Job, Office, forget_old, serve
@@ -18,6 +20,7 @@ from flows.model.secrets import key_of, read_secret
 from flows.sentence import say
 from flows.settings import StoreAgent, load
 
+BEING_MADE = 60  # seconds; measured 2-3
 RETENTION_AT = time(4, 30)  # the nightly snapshots are over; pruning keeps clients out of a repository
 
 
@@ -28,11 +31,12 @@ class Vault:
         self._settings = settings
 
     def credential(self, db: Database, job: Job) -> dict[str, Any]:
-        """The tenant's line stands in the credentials file."""
+        """The tenant's line stands in the credentials file, and no half made repository is in the way."""
         tenant = db.execute("SELECT credential, credential_set FROM backup.tenant WHERE organisation = %s", (job.organisation,)).fetchone()
         if tenant is None:
             raise Misconfigured(say("The tenant of the backup is not known."), job.slug)
         created = set_credential(self._settings.credentials, job.slug, tenant["credential"], ours=tenant["credential_set"] is not None)
+        clear_half_made(self._settings.repositories / job.slug / "main")
         db.execute(
             "UPDATE backup.tenant SET credential_set = now() WHERE organisation = %s AND credential_set IS NULL", (job.organisation,)
         )
@@ -85,6 +89,19 @@ def set_credential(file: Path, login: str, credential: str, *, ours: bool) -> bo
         fresh.write_text("\n".join([*kept, f"{login}:{credential}"]) + "\n")
         os.replace(fresh, file)
         return True
+
+
+def clear_half_made(repository: Path) -> bool:
+    """Removes a repository whose making was cut off between its key and its config; True when there was one.
+
+    restic 0.14 would make a second key and then fail for ever, because it may take the first one for the config of the second. Younger
+    than a minute it may still be in the making; with a snapshot in it, it is no half made one.
+    """
+    keys = [file.stat().st_mtime for file in repository.glob("keys/*")]
+    if (repository / "config").exists() or not keys or clock() - max(keys) < BEING_MADE or any(repository.glob("snapshots/*")):
+        return False
+    shutil.rmtree(repository)
+    return True
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """Finding one message in the mail store, and the credentials file of the vault."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from flows.agents.maildir import as_imap_gives, find_message, home_of, name_of
 from flows.agents.restic import Repository, WrongKey
-from flows.agents.store import set_credential
+from flows.agents.store import clear_half_made, set_credential
 from flows.connectors.base import Conflict, Gone, Refused
 
 MESSAGE = b"From: a@b.example\nMessage-ID: <1@x>\n\nahoj\n"
@@ -75,6 +76,24 @@ def test_a_strangers_credential_is_a_conflict_and_our_own_is_put_right(tmp_path:
     assert file.read_text() == "gym:theirs\n"
     assert set_credential(file, "gym", "one", ours=True)
     assert file.read_text() == "gym:one\n"
+
+
+def test_a_repository_that_was_left_half_made_is_cleared_away(tmp_path: Path) -> None:
+    repository = tmp_path / "main"
+    key = repository / "keys" / "44634c"
+    key.parent.mkdir(parents=True)
+    key.touch()
+    assert not clear_half_made(repository)  # it may be in the making
+
+    os.utime(key, (0, 0))
+    (repository / "snapshots").mkdir()
+    (repository / "snapshots" / "936f75").touch()
+    assert not clear_half_made(repository)  # a config that was lost is for a person
+
+    (repository / "snapshots" / "936f75").unlink()
+    assert clear_half_made(repository)
+    assert not repository.exists()
+    assert not clear_half_made(repository)
 
 
 @pytest.mark.servers
