@@ -30,6 +30,7 @@ from flows.settings import BackupAgent, load
 # the servers make these anew; they change at every look into the mailbox
 LEFT_OUT = ("dovecot.index*", "dovecot.list.index*", "*.lock")
 RESTORED = "restored-"
+LISTS = {"Accept": "application/vnd.x.restic.rest.v2"}  # without it the server answers 400 to a list
 CREDENTIAL_SECONDS = 5  # the vault reads a new credential about a second after it was written
 
 
@@ -125,6 +126,8 @@ class Mailboxes:
     def _refuse_half_made(self, db: Database, job: Job) -> None:
         """A key without a config: another agent is just making it, or was killed in the middle (then the store agent clears it away)."""
         keys = self._ask(db, job, "GET", "keys/")
+        if keys.status_code not in (200, 404):
+            raise Unavailable(say("The backup server does not answer."), f"status {keys.status_code}")
         if keys.status_code == 200 and keys.json():
             raise Unavailable(say("The repository is just being made."), "keys without a config", after=30)
 
@@ -132,7 +135,7 @@ class Mailboxes:
         address = f"{self._settings.repository.rstrip('/')}/{job.slug}/main/{what}"
         login = (job.slug, _secret(db, password_of(job.slug)))
         try:
-            return httpx2.request(method, address, auth=login, verify=self._trust, timeout=5)
+            return httpx2.request(method, address, auth=login, headers=LISTS, verify=self._trust, timeout=10)
         except httpx2.HTTPError as error:
             raise Unavailable(say("The backup server does not answer."), type(error).__name__) from None
 
