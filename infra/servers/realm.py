@@ -123,7 +123,7 @@ def _clients(state: State) -> list[Json]:
             "frontchannelLogout": False,
             "attributes": {
                 "pkce.code.challenge.method": "S256",
-                "post.logout.redirect.uris": "+",
+                "post.logout.redirect.uris": f"{portal}/logout",
                 "backchannel.logout.url": f"{portal}/logout/backchannel",
                 "backchannel.logout.session.required": "true",
             },
