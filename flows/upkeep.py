@@ -30,7 +30,10 @@ def take_over() -> None:
         select(OnboardingRequest)
         .outerjoin(Lease, Lease.request_id == OnboardingRequest.id)
         .where(
-            or_(OnboardingRequest.state.in_((RequestState.RUNNING, RequestState.APPROVED)), and_(forgotten, func.coalesce(OnboardingRequest.next_try, OnboardingRequest.changed_at) < silent)),
+            or_(
+                OnboardingRequest.state.in_((RequestState.RUNNING, RequestState.APPROVED)),
+                and_(forgotten, func.coalesce(OnboardingRequest.next_try, OnboardingRequest.changed_at) < silent),
+            ),
             or_(Lease.expires_at < func.clock_timestamp(), Lease.request_id.is_(None)),
             OnboardingRequest.changed_at < silent,
             ~waiting,

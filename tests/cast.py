@@ -57,7 +57,9 @@ REGIONAL = {
 def plant(database: Database) -> Cast:
     """Writes the rows as the owner of the database; the same ids every time."""
     school = Organisation(id=uuid5(SPACE, "school"), slug="gym-opava", name="Gymnázium Opava", ico="47813113", domain="gym-opava.example")
-    hospital = Organisation(id=uuid5(SPACE, "hospital"), slug="nem-karvina", name="Nemocnice Karviná", ico="00844853", domain="nem-karvina.example")
+    hospital = Organisation(
+        id=uuid5(SPACE, "hospital"), slug="nem-karvina", name="Nemocnice Karviná", ico="00844853", domain="nem-karvina.example"
+    )
     engine = create_engine(database.url("nastup_owner"))
     with Session(engine, expire_on_commit=False) as session, session.begin():
         session.add_all([school, hospital])
