@@ -80,8 +80,7 @@ def _interrupt(*_: object) -> None:
 
 def _run(state: State, arguments: argparse.Namespace) -> int:
     with running(state, outlive=arguments.detach, servers_only=arguments.servers) as supervisor:
-        demo = None if arguments.servers else optional("infra.demo")
-        proof: dict[str, Any] = demo.first_employee(state) if demo else {}
+        proof = {} if arguments.servers else _first_employee(state, must=arguments.check)
         if arguments.check:
             say_line("stopping")
         else:
@@ -92,6 +91,17 @@ def _run(state: State, arguments: argparse.Namespace) -> int:
         print(json.dumps(proof, ensure_ascii=False))
         return 0 if proof.get("state") == "done" else 1
     return 0
+
+
+def _first_employee(state: State, must: bool) -> dict[str, Any]:
+    """The proof. When it fails and nobody asked for it alone, all goes on running: IT sees the attempts in the portal."""
+    try:
+        return demo.first_employee(state) if (demo := optional("infra.demo")) else {}
+    except Trouble as trouble:
+        if must:
+            raise
+        print(f"\n{trouble}", file=sys.stderr, flush=True)
+        return {}
 
 
 def _test(state: State, arguments: argparse.Namespace) -> int:

@@ -34,9 +34,14 @@ def log_in(browser: Browser, page: Page, user_name: str, credentials: Credential
     raise NotProved(f"{user_name} could not log in. The page says: {page.says}")
 
 
+_used: set[tuple[str, str]] = set()  # by this process: a refused code counts against the account
+
+
 def _codes(credentials: Credentials) -> Iterator[str]:
-    yield credentials.totp.now()
-    yield credentials.totp.at(int(time.time()) + PERIOD)  # one step ahead is accepted
+    for code in (credentials.totp.now(), credentials.totp.at(int(time.time()) + PERIOD)):  # one step ahead is accepted
+        if (credentials.seed, code) not in _used:
+            _used.add((credentials.seed, code))
+            yield code
     while True:
         time.sleep(PERIOD - time.time() % PERIOD)
         yield credentials.totp.at(int(time.time()) + PERIOD)

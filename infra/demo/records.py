@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from flows.approval.operator import PROOFS
 from flows.connectors import registry
-from flows.model import ActivationContact, Attempt, Decision, Effect, Lease, OnboardingRequest, Outbox
+from flows.model import ActivationContact, Attempt, Decision, Effect, Lease, OnboardingRequest, Outbox, RequestState
 from flows.model.session import transaction
 from infra.servers import postgres
 from infra.servers.realm import administrator
@@ -63,6 +63,18 @@ def _seconds(session: Session, request: OnboardingRequest) -> dict[str, float]:
 
 def _between(earlier: datetime, later: datetime) -> float:
     return round((later - earlier).total_seconds(), 3)
+
+
+def filed(requester: UUID, personal_number: str) -> str | None:
+    """The number of a request that an earlier start filed and had no time to remember."""
+    with transaction() as session:
+        mine = select(OnboardingRequest.number).where(
+            OnboardingRequest.requester_id == requester,
+            OnboardingRequest.number.is_not(None),
+            OnboardingRequest.content["personal_number"].astext == personal_number,
+            OnboardingRequest.state.not_in((RequestState.REFUSED, RequestState.WITHDRAWN, RequestState.EXPIRED, RequestState.CANCELLED)),
+        )
+        return session.scalar(mine)
 
 
 def person_of(number: str) -> UUID:

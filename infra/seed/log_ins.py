@@ -8,7 +8,7 @@ from infra.seed.cast import cast
 from infra.seed.credentials import known
 from infra.state import State
 
-REGION = "kraj"
+REGION = "the region"
 COLUMNS = ("name", "role", "organisation", "user_name", "password", "code", "secret")
 HEADINGS = ("who", "role", "organisation", "user name", "password", "code", "secret of the code")
 
