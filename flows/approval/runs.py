@@ -80,7 +80,13 @@ def counters(session: Session, by: Caller) -> Counters:
 def _usual() -> Select[Any]:
     began = select(func.min(Effect.started_at)).where(Effect.request_id == R.id).scalar_subquery()
     took = func.extract("epoch", R.done_at - began).label("took")
-    last = select(took).where(R.state == S.DONE, R.start_day <= func.date(R.done_at)).order_by(R.done_at.desc()).limit(100).subquery()
+    last = (
+        select(took)
+        .where(R.state == S.DONE, R.start_day <= func.date(R.done_at), R.done_at >= began)
+        .order_by(R.done_at.desc())
+        .limit(100)
+        .subquery()
+    )
     return select(func.percentile_cont(0.5).within_group(last.c.took))
 
 
@@ -94,7 +100,7 @@ def run(session: Session, whole: Whole) -> dict[str, Any]:
         "step": _current(whole),
         "started_at": started,
         "finished_at": request.done_at,
-        "seconds": (request.done_at - started).total_seconds() if request.done_at and started else None,
+        "seconds": _took(started, request.done_at),
         "worker": lease.holder if lease and lease.expires_at > datetime.now(PRAGUE) else None,
         "epoch": lease.epoch if lease else None,
         "generation": request.generation,
@@ -189,7 +195,12 @@ def _row(request: OnboardingRequest, effects: dict[str, Effect]) -> RunRow:
         step_n=sum(step_status(whole, key) == "done" for key in EXECUTED),
         steps=len(EXECUTED),
         started_at=started,
-        seconds=(until - started).total_seconds() if started else None,
+        seconds=_took(started, until),
         problem=Sentence.from_json(request.sentence),
         next_at=request.next_try,
     )
+
+
+def _took(began: datetime | None, ended: datetime | None) -> float | None:
+    """Seconds; None when work on a finished request began anew, so that the ledger is younger than its end."""
+    return (ended - began).total_seconds() if began and ended and ended >= began else None
