@@ -10,6 +10,7 @@ from infra.state import State
 
 REALM = "nastup"
 THEME = "nastup"
+PATIENCE = 180  # seconds for one answer: a new realm makes keys, on a busy machine slowly
 ADMINISTRATOR = "admin"
 SENDER = "nastup@kraj.example"
 ROLES = ("founder", "region-it", "security", "dpo", "it", "auditor")
@@ -22,9 +23,9 @@ Json = dict[str, Any]
 def administrator(state: State) -> httpx2.Client:
     """The administrator (of the realm master) at .../admin/realms/nastup; the token lives for a minute."""
     form = {"grant_type": "password", "client_id": "admin-cli", "username": ADMINISTRATOR, "password": state.secret("keycloak_admin")}
-    answer = httpx2.post(f"{state.address('keycloak')}/realms/master/protocol/openid-connect/token", data=form, timeout=30)
+    answer = httpx2.post(f"{state.address('keycloak')}/realms/master/protocol/openid-connect/token", data=form, timeout=PATIENCE)
     headers = {"Authorization": f"Bearer {answer.raise_for_status().json()['access_token']}"}
-    return httpx2.Client(base_url=f"{state.address('keycloak')}/admin/realms/{REALM}", headers=headers, timeout=30)
+    return httpx2.Client(base_url=f"{state.address('keycloak')}/admin/realms/{REALM}", headers=headers, timeout=PATIENCE)
 
 
 def ensure_realm(state: State) -> None:
