@@ -56,7 +56,9 @@ def pages(scene: Scene) -> dict[str, list[Visit]]:
             Visit("approver", "/queue?q=nobody-of-this-name"),
             Visit("founder", "/queue"),
         ],
-        "/queue/{number}": [Visit("approver", f"/queue/{number[state]}") for state in ("waiting", "overdue", "long", "refused", "withdrawn")],
+        "/queue/{number}": [
+            Visit("approver", f"/queue/{number[state]}") for state in ("waiting", "overdue", "long", "refused", "withdrawn")
+        ],
         "/runs": [Visit("it", "/runs"), Visit("auditor", "/runs?state=needs_attention"), Visit("approver", "/runs?state=prepared")],
         "/runs/{number}": [Visit("it", f"/runs/{number[state]}") for state in (*REACHED_RUNNING, DONE)],
         "/organisations": [Visit("director", "/organisations"), Visit("it", "/organisations"), Visit("it", "/organisations?q=nothing")],

@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 PROGRAM = "/usr/bin/chromium"
 ARGUMENTS = (
@@ -19,7 +19,7 @@ ARGUMENTS = (
 )
 TELEPHONE, COMPUTER = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 LOOKS = [(size, scheme) for size in (TELEPHONE, COMPUTER) for scheme in ("light", "dark")]
-PATIENCE = 60_000  # milliseconds; the machine may be busy
+PATIENCE = 30_000  # milliseconds; the machine may be busy
 AXE = "async options => (await axe.run(document, {resultTypes: ['violations'], preload: false, ...options})).violations"
 COLOURS = {"runOnly": ["color-contrast", "link-in-text-block"]}  # all that the dark look can spoil: it changes no element and no size
 # what a person would have to move sideways for: the page itself, and whatever sticks out of it
@@ -30,20 +30,19 @@ TOO_WIDE = """() => document.documentElement.scrollWidth <= document.documentEle
 
 @contextmanager
 def started() -> Iterator[Browser]:
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
-        browser = _launch(playwright)
+        browser = playwright.chromium.launch(executable_path=PROGRAM, args=list(ARGUMENTS))
         yield browser
         browser.close()
-
-
-def _launch(playwright: Playwright) -> Browser:
-    return playwright.chromium.launch(executable_path=PROGRAM, args=list(ARGUMENTS))
 
 
 class Person:
     """One person's browser: a context with its own cookies, and what its console said."""
 
-    def __init__(self, browser: Browser, *, script: bool = True, language: str = "cs-CZ", cookies: Mapping[str, str] | None = None, at: str = "") -> None:
+    def __init__(
+        self, browser: Browser, *, script: bool = True, language: str = "cs-CZ", cookies: Mapping[str, str] | None = None, at: str = ""
+    ) -> None:
         self.context: BrowserContext = browser.new_context(java_script_enabled=script, locale=language, viewport=COMPUTER)  # type: ignore[arg-type]
         self.context.set_default_timeout(PATIENCE)
         for name, value in (cookies or {}).items():

@@ -1,4 +1,4 @@
-"""The portal as a process of its own (`python -m web`) over the database of the scene; who is logged in is written by its own session store."""
+"""The portal as a process of its own (`python -m web`) over a database of the tests; log-ins are written by its own session store."""
 
 import os
 import socket

@@ -34,7 +34,7 @@ from flows.onboard_employee import onboard_employee
 from flows.sentence import say
 from flows.settings import load
 from tests import database as databases
-from tests.cast import Cast, plant
+from tests.cast import plant
 from tests.database import Database
 from tests.faults.outside import Outside
 
@@ -149,7 +149,9 @@ def _waiting(stage: Stage) -> None:
     cast = stage.cast
     stage.file("waiting", cast.clerk, cast.school)
     late = stage.file("overdue", cast.director, cast.school, contract="external", end=(date.today() + timedelta(days=200)).isoformat())
-    stage.change("UPDATE stage SET due_at = now() - interval '6 days', opened_at = now() - interval '9 days' WHERE request_id = %s", late.id)
+    stage.change(
+        "UPDATE stage SET due_at = now() - interval '6 days', opened_at = now() - interval '9 days' WHERE request_id = %s", late.id
+    )
     stage.file("long", cast.director, cast.school, **LONG)
     stage.file("hospital", cast.hospital_director, cast.hospital)
     for n in range(MANY):
@@ -166,7 +168,9 @@ def _waiting(stage: Stage) -> None:
 
 def _ended_early(stage: Stage) -> None:
     cast = stage.cast
-    stage.decide(stage.file("refused", cast.director, cast.school), "refuse", "Nástup až po schválení rozpočtu, podejte prosím znovu v lednu.")
+    stage.decide(
+        stage.file("refused", cast.director, cast.school), "refuse", "Nástup až po schválení rozpočtu, podejte prosím znovu v lednu."
+    )
     back = stage.file("withdrawn", cast.director, cast.school)
     with stage.database.used_as("nastup_portal"), open_session(cast.director.person) as session, transaction(session):
         withdraw(session, cast.director, str(back.number))
@@ -194,7 +198,8 @@ def _under_way(stage: Stage) -> None:
         stage.change("UPDATE onboarding_request SET state = 'running', sentence = NULL, owner = NULL WHERE id = %s", request.id)
         wait = "now() + interval '2 hours'" if state == "retrying" else "NULL"
         stage.change(
-            f"UPDATE effect SET state = '{effect}', next_try = {wait}, tries_at_most = 5 WHERE request_id = %s AND state = 'failed'", request.id
+            f"UPDATE effect SET state = '{effect}', next_try = {wait}, tries_at_most = 5 WHERE request_id = %s AND state = 'failed'",
+            request.id,
         )
     gone = stage.decide(stage.file("cancelled", cast.director, cast.school))
     stage.change("UPDATE onboarding_request SET cancel_asked = true WHERE id = %s", gone.id)
@@ -207,7 +212,9 @@ def _carried_out(stage: Stage) -> None:
         request = stage.decide(stage.file(key, cast.director, cast.school))
         assert stage.carry_out(request) == "Completed"
     number = stage.scene.numbers["sent"]
-    lines = [{"at": datetime.now().astimezone().isoformat(), "level": "INFO", "text": "step done: keycloak.ensure account, " + "1234567890" * 9}]
+    lines = [
+        {"at": datetime.now().astimezone().isoformat(), "level": "INFO", "text": "step done: keycloak.ensure account, " + "1234567890" * 9}
+    ]
     answer = {"lines": lines, "run": "0b9e2f7e-0000-4000-8000-000000000001", "state": "Completed"}
     with stage.database.used_as("nastup_portal"), open_session(cast.it.person, cast.it.roles) as session, transaction(session):
         for each in (number, stage.scene.numbers["running"]):
@@ -219,7 +226,8 @@ def _activations(stage: Stage) -> None:
     people = {key: UUID(stage.scene.people[key]) for key in CARRIED_OUT}
     for key in ("used", "second_device"):
         stage.outside.identity.opens_link(people[key])
-    overdue = "UPDATE activation_contact SET expires_at = now() - interval '1 hour' WHERE request_id = (SELECT id FROM onboarding_request WHERE number = %s)"
+    mine = "(SELECT id FROM onboarding_request WHERE number = %s)"
+    overdue = f"UPDATE activation_contact SET expires_at = now() - interval '1 hour' WHERE request_id = {mine}"
     stage.change(overdue, stage.scene.numbers["link_expired"])
     stage.by_worker(activations.follow)
     stage.outside.identity.opens_link(people["second_device"])

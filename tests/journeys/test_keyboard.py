@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 from tests.journeys.conftest import Open
 from tests.journeys.portal import Portal
 from tests.journeys.scene import Scene
+from tests.journeys.words import czech
 
 pytestmark = [pytest.mark.browser, pytest.mark.servers]
 FOCUSED = "() => document.activeElement.id || document.activeElement.tagName"
@@ -47,7 +48,7 @@ def test_after_a_mistake_the_focus_is_on_the_summary_and_its_links_lead_to_the_f
 def test_a_decision_without_a_choice_says_so_and_takes_the_focus(scene: Scene, portal: Portal, opened: Open) -> None:
     page = opened("approver").page
     page.goto(f"{portal.address}/queue/{scene.numbers['waiting']}")
-    page.get_by_role("button", name="Zaznamenat rozhodnutí").press("Enter")
+    page.get_by_role("button", name=czech("Record the decision")).press("Enter")
     expect(page.locator("#errors")).to_be_focused()
 
 
@@ -62,7 +63,7 @@ def test_the_whole_decision_can_be_made_by_keyboard(scene: Scene, portal: Portal
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile(r"/queue/P-"))
-    expect(page.get_by_text(f"{scene.numbers['many-0']} zamítnuta").or_(page.get_by_text(scene.numbers["many-0"]).first)).to_be_visible()
+    expect(page.get_by_text(czech("%(number)s refused.", number=scene.numbers["many-0"]))).to_be_visible()
 
 
 @pytest.mark.parametrize("which", [".n-user > summary"])

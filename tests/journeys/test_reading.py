@@ -19,7 +19,9 @@ OWN = sorted({path for method in ("GET", "POST") for path in routes(method) if "
 def rows_of(database: Database) -> dict[str, str]:
     """A fingerprint of every table: of its rows and of their versions, so that an update to the same value shows, too."""
     with database.superuser() as db:
-        tables = [name for (name,) in db.execute("SELECT schemaname || '.' || tablename FROM pg_tables WHERE schemaname IN ('public', 'backup')")]
+        tables = [
+            name for (name,) in db.execute("SELECT schemaname || '.' || tablename FROM pg_tables WHERE schemaname IN ('public', 'backup')")
+        ]
         hashed = "SELECT coalesce(md5(string_agg(md5(t.xmin::text || t.ctid::text || t::text), '' ORDER BY t.ctid)), '') FROM {} t"
         return {name: str(db.execute(hashed.format(name).encode()).fetchone()) for name in tables if name.rpartition(".")[2] not in LIVES}
 
@@ -48,7 +50,7 @@ def answer(browser: httpx2.Client, method: str, address: str, known: str, unknow
 def test_what_is_somebody_elses_is_not_there(method: str, path: str, scene: Scene, portal: Portal) -> None:
     """The director of the hospital asks for what the school has, and for what nobody has: the very same answer."""
     there, nowhere = (filled(path, scene, "waiting", there=exists) for exists in (True, False))
-    names = [(one, other) for one, other in zip(there.split("/"), nowhere.split("/"), strict=True) if one != other][0]
+    names = next((one, other) for one, other in zip(there.split("/"), nowhere.split("/"), strict=True) if one != other)
     with portal.client("hospital_director") as browser:
         foreign, missing = (answer(browser, method, address, *names) for address in (there, nowhere))
     assert foreign == missing
@@ -60,15 +62,20 @@ def test_the_lists_of_a_stranger_hold_nothing_of_others(scene: Scene, portal: Po
         for address in ("/", "/requests", "/people", "/organisations", "/requests?q=Novák", "/people?q=Novák"):
             text = browser.get(address).text
             assert "Opava" not in text, address
-            assert not {number for key, number in scene.numbers.items() if key != "hospital"} & set(re.findall(r"P-\d{4}-\d{4}", text)), address
+            assert not {number for key, number in scene.numbers.items() if key != "hospital"} & set(re.findall(r"P-\d{4}-\d{4}", text)), (
+                address
+            )
 
 
 def test_a_filter_by_an_organisation_of_somebody_else_shows_nothing(scene: Scene, portal: Portal) -> None:
-    from tests.cast import SPACE
     from uuid import uuid5
 
+    from tests.cast import SPACE
+
     with portal.client("hospital_director") as browser:
-        school, nobody = (browser.get("/requests", params={"organisation": str(one)}) for one in (uuid5(SPACE, "school"), uuid5(SPACE, "none")))
+        school, nobody = (
+            browser.get("/requests", params={"organisation": str(one)}) for one in (uuid5(SPACE, "school"), uuid5(SPACE, "none"))
+        )
     assert school.status_code == nobody.status_code
     assert school.text.replace(str(uuid5(SPACE, "school")), "ID") == nobody.text.replace(str(uuid5(SPACE, "none")), "ID")
     assert "Gymnázium Opava" not in school.text

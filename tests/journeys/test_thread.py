@@ -14,9 +14,11 @@ from infra.seed.credentials import Credentials
 from infra.state import State
 from tests.journeys.chromium import Person, objections
 from tests.journeys.installation import Installation, new_name
+from tests.journeys.words import czech
 
 pytestmark = [pytest.mark.browser, pytest.mark.servers]
 DONE_WITHIN = 180_000  # milliseconds
+DONE = "Hotovo"  # how every headline of a done request begins
 DIRECTOR, APPROVER, STRANGER = cast().one("director", "gym-opava"), cast().one("region-it"), cast().one("director", "nem-karvina")
 Somebody = Callable[..., Person]
 
@@ -53,7 +55,7 @@ def fill_form(page: Page, given: str, family: str, private: str) -> None:
 
 def submit(page: Page) -> str:
     """Checks the answers, submits them, opens the page of the request. Answers its number."""
-    page.get_by_role("button", name="Zkontrolovat").click()
+    page.get_by_role("button", name=czech("Continue to the check")).click()
     expect(page).to_have_url(re.compile("/check$"))
     page.locator("form[action$='/submit'] button").click()
     expect(page).to_have_url(re.compile("/submitted$"))
@@ -68,15 +70,17 @@ def approve(page: Page, installation: Installation, number: str) -> None:
     page.goto(f"{installation.portal}/queue?q={number}")
     page.locator(f"a[href='/queue/{number}']").first.click()
     page.locator("#decision-approve").check()
-    page.get_by_role("button", name="Zaznamenat rozhodnutí").click()
-    expect(page.get_by_text(re.compile(f"{number}.*schválen"))).to_be_visible()
+    page.get_by_role("button", name=czech("Record the decision")).click()
+    expect(page.get_by_text(czech("%(number)s approved.", number=number))).to_be_visible()
 
 
 def private(family: str) -> str:
     return f"t{int(time.time() * 1000)}@posta.example"
 
 
-def test_an_employee_with_javascript_while_the_director_watches(somebody: Somebody, installation: Installation, pictures: Path | None) -> None:
+def test_an_employee_with_javascript_while_the_director_watches(
+    somebody: Somebody, installation: Installation, pictures: Path | None
+) -> None:
     (given, family), began = new_name(), time.time() - 5
     director, approver, newcomer = somebody(), somebody(), somebody()
     installation.log_in(director.page, DIRECTOR, look=True)
@@ -86,19 +90,19 @@ def test_an_employee_with_javascript_while_the_director_watches(somebody: Somebo
     director.page.locator("#private_email").press("Tab")
     expect(director.page.get_by_text(re.compile(r"ludmila\.\w+@gym-opava\.example"))).to_be_visible()
     number = submit(director.page)
-    expect(director.page.locator("h1")).to_have_text("Žádost čeká na schválení")
+    expect(director.page.locator("h1")).to_have_text(czech("The request is waiting for approval"))
     director.page.evaluate("() => { window.neverReloaded = true }")
 
     installation.log_in(approver.page, APPROVER)
     approve(approver.page, installation, number)
 
-    expect(director.page.locator("h1")).to_have_text(re.compile("Hotovo"), timeout=DONE_WITHIN)
-    expect(director.page.get_by_text("zpráva se vrátila beze změny")).to_be_visible()
+    expect(director.page.locator("h1")).to_have_text(re.compile(DONE), timeout=DONE_WITHIN)
+    expect(director.page.get_by_text(czech("the message came back unchanged"))).to_be_visible()
     assert director.page.evaluate("() => window.neverReloaded") is True
     assert objections(director.page, pictures, "thread-link-sent") == []
 
     credentials = installation.activate(newcomer.page, address, began)
-    expect(director.page.locator("h1")).to_have_text(re.compile("může pracovat"), timeout=DONE_WITHIN)
+    expect(director.page.locator("h1")).to_have_text(czech("Done, the account is activated and everything works"), timeout=DONE_WITHIN)
     assert director.page.evaluate("() => window.neverReloaded") is True
     enter_as_newcomer(newcomer, installation, address_on(director.page), credentials)
     assert objections(newcomer.page, pictures, "thread-newcomer-home") == []
@@ -131,12 +135,12 @@ def test_an_employee_without_javascript(somebody: Somebody, installation: Instal
     installation.log_in(approver.page, APPROVER)
     approve(approver.page, installation, number)
     ends = time.monotonic() + DONE_WITHIN / 1000
-    while "Hotovo" not in director.page.locator("h1").inner_text() and time.monotonic() < ends:
-        director.page.get_by_role("link", name="Obnovit").click()
+    while DONE not in director.page.locator("h1").inner_text() and time.monotonic() < ends:
+        director.page.get_by_role("link", name=czech("Refresh")).click()
         director.page.wait_for_load_state()
         time.sleep(0.5)
-    expect(director.page.locator("h1")).to_have_text(re.compile("Hotovo"))
-    expect(director.page.get_by_text("zpráva se vrátila beze změny")).to_be_visible()
+    expect(director.page.locator("h1")).to_have_text(re.compile(DONE))
+    expect(director.page.get_by_text(czech("the message came back unchanged"))).to_be_visible()
 
 
 def test_the_director_of_another_organisation_does_not_find_it(somebody: Somebody, installation: Installation) -> None:
