@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
-from flows.approval.people import Caller, organisation_roles, regional_roles
+from flows.approval.people import Caller, regional_roles
 from flows.approval.refusals import NotFound
+from flows.approval.sight import held_roles
 from flows.model import OrganisationRole
 from flows.model.session import open_session
 from flows.words import PRAGUE
@@ -49,7 +50,7 @@ def current_caller(request: Request, login: Annotated[Login, Depends(current_log
     today = datetime.now(PRAGUE).date()
     reader = reader_of(request)
     roles = regional_roles(session, login.person, login.roles, today)
-    held = sorted(organisation_roles(session, login.person, today), key=lambda each: ("director", "deputy", "clerk").index(each.role))
+    held = sorted(held_roles(session, login.person), key=lambda each: ("director", "deputy", "clerk").index(each.role))
     seen: dict[UUID, Place] = {}
     for each in held:
         seen.setdefault(each.organisation_id, _place(each))

@@ -1,8 +1,10 @@
 """How far one request is, as its page says it: what exists, what is proved, who has it now. Read from our own rows only."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnClause, column, select, table
@@ -34,6 +36,9 @@ class Event:
     note: Sentence | str | None = None
 
 
+NO_ACTIVATION = Activation("none")
+
+
 def find(session: Session, by: Caller, number: str) -> Whole:
     """Raises NotFound for what is not there and for what is not this person's, alike."""
     wanted = select(OnboardingRequest).where(OnboardingRequest.number == number, requests_seen(session, by))
@@ -47,11 +52,16 @@ def find(session: Session, by: Caller, number: str) -> Whole:
 
 
 def activation_of(session: Session, request: OnboardingRequest) -> Activation:
-    row = session.execute(select(activation_progress).where(activation_progress.c.request_id == request.id)).mappings().one_or_none()
-    if row is None:
-        return Activation("none")
-    used = row["ended_at"] if row["state"] == "used" else None
-    return Activation(row["state"], row["sent_at"], used, row["expires_at"], row["second_factors"] > 1)
+    return activations_of(session, [request]).get(request.id, NO_ACTIVATION)
+
+
+def activations_of(session: Session, requests: Sequence[OnboardingRequest]) -> dict[UUID, Activation]:
+    wanted = select(activation_progress).where(activation_progress.c.request_id.in_([request.id for request in requests]))
+    found: dict[UUID, Activation] = {}
+    for row in session.execute(wanted).mappings():
+        used = row["ended_at"] if row["state"] == "used" else None
+        found[row["request_id"]] = Activation(row["state"], row["sent_at"], used, row["expires_at"], row["second_factors"] > 1)
+    return found
 
 
 def now() -> datetime:

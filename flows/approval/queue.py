@@ -113,8 +113,12 @@ def queue(session: Session, by: Caller, filter_: Mapping[str, str], bookmark: st
 
 
 def queue_counts(session: Session, by: Caller, filter_: Mapping[str, str]) -> dict[str, int]:
-    """How many wait, are overdue, are due today, have a notice; each counted up to COUNTED_AT_MOST."""
-    return {due or "all": _count(session, _waiting(session, by, {**filter_, "due": due})) for due in ("", "overdue", "today", "hints")}
+    """How many wait, are overdue, are due today, have a notice: among the COUNTED_AT_MOST that are due first."""
+    kinds = {due: and_(true(), *_due(due)) for due in ("overdue", "today", "hints")}
+    first = _waiting(session, by, {**filter_, "due": ""}).with_only_columns(*(is_.label(due) for due, is_ in kinds.items()))
+    some = first.order_by(Stage.due_at, Stage.id).limit(COUNTED_AT_MOST).subquery()
+    row = session.execute(select(func.count(), *(func.count().filter(some.c[due]) for due in kinds)).select_from(some)).one()
+    return dict(zip(("all", *kinds), row, strict=True))
 
 
 def following(session: Session, by: Caller, after: str) -> str | None:
@@ -240,11 +244,6 @@ def page_of(session: Session, wanted: Select[*tuple[Any, ...]], bookmark: str | 
     except (BadBookmark, InvalidPage, ValueError):
         raise NotFound from None
     return list(page), page.paging.bookmark_next if page.paging.has_next else None
-
-
-def _count(session: Session, wanted: Select[Any]) -> int:
-    some = wanted.with_only_columns(R.id).order_by(None).limit(COUNTED_AT_MOST).subquery()
-    return session.scalar(select(func.count()).select_from(some)) or 0
 
 
 def _uuid(text: str) -> UUID:

@@ -1,21 +1,30 @@
 """What a person may see. Every query of a page begins with one of these conditions; row-level security is the second lock."""
 
-from datetime import date
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, false, or_, true
 from sqlalchemy.orm import Session
 
 from flows.approval.people import Caller, organisation_roles
-from flows.model import OnboardingRequest, Organisation
+from flows.model import OnboardingRequest, Organisation, OrganisationRole
+from flows.words import PRAGUE
 
 SEES_ALL_REQUESTS = frozenset({"director", "deputy"})  # of their organisation; a clerk sees their own
+
+
+def held_roles(session: Session, person: UUID) -> list[OrganisationRole]:
+    """The roles that the person holds in organisations today; asked once in the life of a session, which is one request of a page."""
+    kept: dict[UUID, list[OrganisationRole]] = session.info.setdefault("held_roles", {})
+    if person not in kept:
+        kept[person] = organisation_roles(session, person, datetime.now(PRAGUE).date())
+    return kept[person]
 
 
 def own_organisations(session: Session, by: Caller) -> dict[UUID, set[str]]:
     """The person's organisations with the roles held there today."""
     held: dict[UUID, set[str]] = {}
-    for role in organisation_roles(session, by.person, date.today()):
+    for role in held_roles(session, by.person):
         held.setdefault(role.organisation_id, set()).add(role.role)
     return held
 

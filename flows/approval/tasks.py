@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from flows.approval.course import Activation
 from flows.approval.directory import starting as requests_starting
 from flows.approval.people import Caller
-from flows.approval.progress import activation_of, activation_progress
+from flows.approval.progress import activation_progress, activations_of
 from flows.approval.queue import PRAGUE, drafts, full_name
 from flows.approval.sight import own_organisations, requests_seen
 from flows.model import OnboardingRequest, RequestState
@@ -52,6 +52,8 @@ def tasks(session: Session, by: Caller) -> list[Task]:
 
 def starting(session: Session, by: Caller) -> list[Starting]:
     today = datetime.now(PRAGUE).date()
+    near = requests_starting(session, by, today, today + NEAR)
+    activations = activations_of(session, near)
     return [
         Starting(
             request.start_day or today,
@@ -59,9 +61,9 @@ def starting(session: Session, by: Caller) -> list[Starting]:
             str(request.content.get("position", "")),
             f"/requests/{request.number}",
             request.state.value,
-            activation_of(session, request),
+            activations.get(request.id),
         )
-        for request in requests_starting(session, by, today, today + NEAR)
+        for request in near
     ]
 
 

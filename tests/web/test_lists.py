@@ -1,0 +1,105 @@
+"""Lists: pages by keyset, and the same number of questions to the database whatever their length."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event
+
+from flows.approval.drafts import new_draft, save_draft
+from flows.approval.queue import PER_PAGE
+from flows.approval.submit import submit
+from flows.model.session import open_session, transaction
+from tests.cast import Cast
+from tests.web.client import Browser
+from tests.web.conftest import LogIn
+from tests.web.test_filing import good_answers
+
+MOST_QUESTIONS = {"/": 22, "/requests": 10, "/queue": 10, "/runs": 15, "/people": 9}  # a page that asks more asks per row
+
+
+def file_many(cast: Cast, many: int) -> None:
+    for n in range(many):
+        answers = good_answers(given_name="Jan" if n % 2 else "Jana", personal_number=f"Z-{n}", start=date.today().isoformat())
+        answers.pop("private_email")
+        with transaction(open_session(cast.director.person)) as session:
+            draft = new_draft(session, cast.director, cast.school.id)
+            save_draft(session, cast.director, draft.id, answers, "jan@mail.example")
+            submit(session, cast.director, draft.id)
+        session.close()
+
+
+@contextmanager
+def questions() -> Iterator[list[str]]:
+    asked: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        asked.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield asked
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+
+
+def numbers(browser: Browser, path: str, prefix: str) -> list[str]:
+    """All rows of a list, page after page."""
+    found: list[str] = []
+    while path:
+        page = browser.get(path)
+        found += [link for link in page.links if link.startswith(f"{prefix}/P-")]
+        path = next((link for link in page.links if "page=" in link), "")
+    return found
+
+
+@pytest.mark.parametrize(
+    ("who", "path", "prefix"), [("approver", "/queue", "/queue"), ("director", "/requests", "/requests"), ("director", "/people", "")]
+)
+def test_every_row_stands_on_exactly_one_page(cast: Cast, log_in: LogIn, who: str, path: str, prefix: str) -> None:
+    file_many(cast, PER_PAGE + 2)
+    browser = log_in(getattr(cast, who))
+    if path == "/people":
+        first = browser.get(path)
+        assert len([link for link in first.links if link.startswith("/people/")]) == PER_PAGE
+        return
+    titles = [link for link in numbers(browser, path, prefix)]
+    assert len(set(titles)) == PER_PAGE + 2
+
+
+def test_a_longer_list_asks_no_more_questions(cast: Cast, log_in: LogIn) -> None:
+    approver, director = log_in(cast.approver), log_in(cast.director)
+    file_many(cast, 12)
+    for browser, path in (
+        (director, "/"),
+        (approver, "/"),
+        (director, "/requests"),
+        (approver, "/queue"),
+        (approver, "/runs"),
+        (approver, "/people"),
+    ):
+        with questions() as asked:
+            browser.get(path)
+        assert len(asked) <= MOST_QUESTIONS[path], (path, len(asked))
+
+
+@pytest.mark.parametrize("page", ["x", "%3E", "~", "9" * 300, ">i:1~u:2"])
+def test_a_page_that_was_never_made_is_not_there(cast: Cast, log_in: LogIn, page: str) -> None:
+    log_in(cast.director).get(f"/requests?page={page}", 404)
+
+
+@pytest.mark.parametrize("query", ["?q=%25", "?q=_", "?q='", "?q=%00", "?state=nothing", "?q=" + "x" * 500])
+def test_a_filter_is_text_and_nothing_else(cast: Cast, log_in: LogIn, query: str) -> None:
+    file_many(cast, 1)
+    browser = log_in(cast.director)
+    found = [link for link in browser.get(f"/requests{query}").links if link.startswith("/requests/P-")]
+    assert bool(found) == (query in ("?q=%00", "?state=nothing"))
+
+
+def test_a_filter_by_an_organisation_that_is_not_ours_finds_nothing(cast: Cast, log_in: LogIn) -> None:
+    file_many(cast, 1)
+    stranger = log_in(cast.hospital_director)
+    assert [link for link in stranger.get(f"/requests?organisation={cast.school.id}").links if "/P-" in link] == []
+    stranger.get("/requests?organisation=x", 404)
