@@ -62,25 +62,28 @@ class Newcomer:
         return Enrolment(self.person, self.organisation, self.slug, self.address)
 
 
+def newcomer(kind: str = "gym") -> Newcomer:
+    person = uuid4()
+    return Newcomer(uuid4(), person, f"{kind}-{person.hex[:10]}")
+
+
 @pytest.fixture
 def zofie() -> Newcomer:
-    person = uuid4()
-    return Newcomer(uuid4(), person, f"gym-{person.hex[:10]}")
+    return newcomer()
 
 
 @pytest.fixture
-def stranger(zofie: Newcomer) -> Newcomer:
+def stranger() -> Newcomer:
     """Another person, of another organisation."""
-    person = uuid4()
-    return Newcomer(uuid4(), person, f"nem-{person.hex[:10]}")
+    return newcomer("nem")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def state() -> State:
     return State.of_tests()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def worker(state: State) -> Iterator[Settings]:
     """This process has the worker's settings."""
     before = os.environ.get("NASTUP_SETTINGS_FILE")
