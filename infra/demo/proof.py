@@ -52,6 +52,7 @@ def as_dict(state: State, story: Story, held: Ledger, mail: OwnMail, repeat: Map
 
 def show(proof: Mapping[str, Any]) -> None:
     identity, mailbox, backup, repeat = (proof[name] for name in ("identity", "mailbox", "backup", "repeat"))
+    counted = repeat["counted"]
     lines = [
         "",
         f"  Proof: {NAME}, request {proof['request']}, {proof['state']}",
@@ -63,7 +64,8 @@ def show(proof: Mapping[str, Any]) -> None:
         f"               her own letter sha256 {mailbox['own_message_sha256']}  ({mailbox['own_message_seconds']} s)",
         f"    backup     snapshot {backup['snapshot']}",
         f"               restored       sha256 {backup['restored_sha256']}  {'the same bytes' if backup['same'] else 'DIFFERENT BYTES'}",
-        f"    repeats    the same flow again: {repeat['remote_writes']} writes at the servers",
+        f"    repeats    the same flow again: {repeat['remote_writes']} writes at the servers "
+        f"(admin events {counted['keycloak']}, row versions of mail tables {counted['mail']}, snapshots {counted['backup']})",
         "               with an empty ledger: found again "
         + ", ".join(f"{count} in {system}" for system, count in repeat["adopted"].items())
         + ", made 0",
