@@ -10,7 +10,8 @@ from pathlib import Path
 from infra.progress import Trouble, say_line
 from infra.running import running
 from infra.state import State
-from infra.supervise import Supervisor, sweep
+from infra.supervise import Supervisor
+from infra.sweep import sweep
 
 DATA = ("postgres", "mail", "postfix", "vault", "catcher", "prefect", "rooms", "secrets", "log")
 CHECKS = {

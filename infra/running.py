@@ -15,7 +15,8 @@ from infra.progress import Trouble, say_line
 from infra.servers import catcher, dovecot, keycloak, postfix, postgres, prefect, product, vault
 from infra.servers.process import Process
 from infra.state import State, ensure_users
-from infra.supervise import Supervisor, sweep
+from infra.supervise import Supervisor
+from infra.sweep import sweep
 
 SERVERS = (postgres, keycloak, prefect, dovecot, postfix, vault, catcher)
 USERS = {postgres.USER, keycloak.USER, prefect.USER, vault.USER, catcher.USER, dovecot.USER, product.WORKER, product.PORTAL}

@@ -1,14 +1,10 @@
 """Supervision by `supervisor`: one supervisord per state directory, every program in the foreground below it."""
 
-import json
-import os
 import shlex
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 from xmlrpc.client import Fault, ServerProxy
 
@@ -20,7 +16,6 @@ from infra.state import State, write
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 RUNNING, STOPPED, FATAL = 20, 0, 200
-PID_FILES = {"postgres/data/postmaster.pid": b"postgres", "postfix/spool/pid/master.pid": b"master", "mail/run/master.pid": b"dovecot"}
 LIVES = 3  # so often a program may die at its start
 END = (0, 100, 200, 1000)  # stopped, exited, fatal, unknown
 # a dead child of a program must not live on: the whole group is asked to stop, and killed
@@ -66,7 +61,6 @@ class Supervisor:
         values = {"RUN": self.state.path("run"), "LOG": self.state.path("log")}
         sections = [_section(self.state, process, place) for place, process in enumerate(processes)]
         write(conf, filled("supervisor/supervisord.conf", values) + "\n".join(sections))
-        write(self.state.path("run", "processes.json"), json.dumps([process.name for process in processes]))
         # however we end, so does it, and it ends the programs
         tied = [] if outlive else ["setpriv", "--pdeathsig", "TERM"]
         with self.state.path("log", "supervisord.out").open("a") as out:
@@ -79,7 +73,8 @@ class Supervisor:
                 env={"PATH": PATH, "LANG": "C.UTF-8", "NASTUP_STATE": str(self.state.root)},
                 start_new_session=True,  # Ctrl-C is ours: the servers are stopped in order
             )
-        _wait(self.lives, 20, f"supervisord does not answer: look into {self.state.path('log', 'supervisord.log')}.")
+        if not _wait(self.lives, 60):
+            raise Trouble(f"supervisord does not answer:\n{last_words(self.state.path('log', 'supervisord.out'))}")
 
     def start(self, name: str) -> None:
         self._ask("startProcess", name, False)
@@ -119,11 +114,11 @@ class Supervisor:
             for info in self.processes():
                 if info["name"] != "postgres" and info["state"] not in END:
                     self._ask("stopProcess", info["name"], False)
-            _wait(lambda: all(i["state"] in END for i in self.processes() if i["name"] != "postgres"), 60, "")
+            _wait(lambda: all(info["state"] in END for info in self.processes() if info["name"] != "postgres"), 60)
             self._ask("shutdown")
-        except (OSError, Fault, Trouble):
-            pass  # it is going down already; what is left is stopped by `sweep`
-        _wait(lambda: not self.lives(), 30, "")
+        except (OSError, Fault):
+            pass  # it is going down already; what is left is ended by infra/sweep.py
+        _wait(lambda: not self.lives(), 60)
 
 
 def _section(state: State, process: Process, place: int) -> str:
@@ -141,55 +136,8 @@ def _section(state: State, process: Process, place: int) -> str:
     return "\n".join(text) + "\n"
 
 
-def _wait(true: Any, seconds: float, otherwise: str) -> None:
+def _wait(true: Callable[[], bool], seconds: float) -> bool:
     ends = time.monotonic() + seconds
-    while not true():
-        if time.monotonic() > ends:
-            raise Trouble(otherwise)
+    while not (answer := true()) and time.monotonic() < ends:
         time.sleep(0.1)
-
-
-def sweep(state: State) -> int:
-    """Ends what an earlier start of this state directory left behind (its supervisor was killed); how many processes that were."""
-    left = _left_behind(state)
-    for number, patience in ((signal.SIGTERM, 10.0), (signal.SIGKILL, 5.0)):
-        for pid in _left_behind(state):
-            try:
-                os.kill(pid, number)
-            except ProcessLookupError:
-                continue
-        ends = time.monotonic() + patience
-        while _left_behind(state) and time.monotonic() < ends:
-            time.sleep(0.2)
-    for stale in (
-        "run/supervisor.sock",
-        "run/supervisord.pid",
-        "postgres/data/postmaster.pid",
-        "mail/run/master.pid",
-        "keycloak/data/kc.pid",
-    ):
-        state.path(stale).unlink(missing_ok=True)
-    return len(left)
-
-
-def _left_behind(state: State) -> set[int]:
-    """By the environment that every program is given; servers that overwrite theirs or clean it, by their pid files."""
-    mark, own = f"NASTUP_STATE={state.root}".encode(), os.getpid()
-    found = {pid for pid in _pids() if pid != own and mark in _read(pid, "environ").split(b"\0")}
-    for file, program in PID_FILES.items():
-        place = state.path(file)
-        pid = int((place.read_text().split() or ["0"])[0]) if place.exists() else 0
-        if pid and program in _read(pid, "cmdline").split(b"\0")[0] and str(state.root).encode() in _read(pid, "cmdline"):
-            found.add(pid)
-    return found
-
-
-def _pids() -> list[int]:
-    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
-
-
-def _read(pid: int, file: str) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/{file}").read_bytes()
-    except OSError:
-        return b""
+    return answer

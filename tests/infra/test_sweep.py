@@ -6,7 +6,7 @@ from pathlib import Path
 from threading import Thread
 
 from infra.state import State
-from infra.supervise import sweep
+from infra.sweep import sweep
 
 
 def left_behind(state: Path) -> "subprocess.Popen[bytes]":
