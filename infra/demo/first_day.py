@@ -20,7 +20,7 @@ from infra.progress import say_line
 from infra.seed.credentials import Credentials
 from infra.state import State
 
-SEEN_WITHIN = 40  # seconds until the dispatcher has noticed that the link was used
+SEEN_WITHIN = 60  # seconds until the dispatcher has noticed that the link was used
 
 
 class FirstDay:
@@ -39,12 +39,13 @@ class FirstDay:
             self._watch()
             self._activate()
         mail = self._use_mailbox()
+        activation = self._activation_over()
         held = records.ledger(self.story.number)
         if not self.story.seconds:  # the repeats empty the ledger, and its attempts with it
             self._remember(seconds=self.seconds | dict(held.seconds))
         with self._step("repeats", "repeated twice: nothing was written; with an empty ledger everything was found again"):
             repeat = repeats.prove_repeats(self.state, self.story.number, records.person_of(self.story.number))
-        return as_dict(self.state, self.story, held, mail, repeat, self._activation_seen())
+        return as_dict(self.state, self.story, held, mail, repeat, activation)
 
     def _file(self) -> None:
         if number := self.story.number or records.filed(director().id, answers()["personal_number"]):
@@ -104,12 +105,16 @@ class FirstDay:
                 raise NotProved("Nobody remembers the password of the first employee: `python3 -m infra reset`, and start anew.")
             return use_mailbox(self.state, self.story.address, mail_token(self.state, self.story.user_name, credentials))
 
-    def _activation_seen(self) -> str:
-        """`used`, once the dispatcher has looked; the last state that was seen when it does not."""
+    def _activation_over(self) -> str:
+        """Waits until the dispatcher has seen that the link was used and closed the way of the letter: its last write at the mail servers."""
         ends = time.monotonic() + SEEN_WITHIN
-        while (state := records.activation_state(self.story.number)) != "used" and time.monotonic() < ends:
-            time.sleep(0.3)
-        return state
+        while time.monotonic() < ends:
+            activation = records.activation_state(self.story.number)
+            if activation == "used" and not records.letters_redirected(self.state, self.story.address):
+                return activation
+            time.sleep(0.2)
+        log = self.state.path("log", "dispatcher.log")
+        raise NotProved(f"Nobody has noticed within {SEEN_WITHIN} seconds that the activation link was used: see {log}.")
 
     def _remember(self, **new: Any) -> None:
         self.story = remember(self.state, self.story, **new)

@@ -87,6 +87,12 @@ def activation_state(number: str) -> str:
         return session.get_one(ActivationContact, _request(session, number).id).state.value
 
 
+def letters_redirected(state: State, address: str) -> bool:
+    """Whether a letter of Keycloak to this address would still go to a private one."""
+    with psycopg.connect(postgres.dsn(state, "postgres", "mail")) as db:
+        return db.execute("SELECT 1 FROM activation WHERE address = %s", (address,)).fetchone() is not None
+
+
 def at_rest(number: str) -> int | None:
     """The epoch of the last run when nothing is under way and nothing waits to be released; else None."""
     with transaction() as session:
