@@ -95,5 +95,11 @@ def read_bounces() -> None:
         with transaction() as session:
             for contact in session.scalars(mine.where(ActivationContact.sending_at <= bounce.at).with_for_update()).all():
                 request = session.get_one(OnboardingRequest, contact.request_id)
-                _end(session, request, contact, ActivationState.BOUNCED, re.sub(re.escape(bounce.address), "***", bounce.diagnostic, flags=re.IGNORECASE))
+                _end(
+                    session,
+                    request,
+                    contact,
+                    ActivationState.BOUNCED,
+                    re.sub(re.escape(bounce.address), "***", bounce.diagnostic, flags=re.IGNORECASE),
+                )
                 registry.mail().close_activation(Plan.from_json(request.plan or {}).mailbox.address)

@@ -24,14 +24,15 @@ def handle(session: Session, row: Outbox) -> None:
     TOPICS[row.topic](session, request, row.payload)
 
 
-def _create(session: Session, request: OnboardingRequest, _payload: dict[str, Any]) -> None:
+def _create(session: Session, request: OnboardingRequest, payload: dict[str, Any]) -> None:
     waiting = select(Stage.group_name).where(Stage.request_id == request.id, Stage.state == "open")
-    group = session.scalar(waiting) or route(RequestKind(request.kind))[0].group
+    group = payload.get("waiting_for") or session.scalar(waiting) or route(RequestKind(request.kind))[0].group
     registry.runs().create(request.id, request.generation, FLOWS[RequestKind(request.kind)], request.number or "", str(group))
 
 
-def _wait(session: Session, request: OnboardingRequest, _payload: dict[str, Any]) -> None:
-    _create(session, request, {})
+def _wait(session: Session, request: OnboardingRequest, payload: dict[str, Any]) -> None:
+    """The same run, waiting for somebody else."""
+    _create(session, request, payload)
 
 
 def _release(session: Session, request: OnboardingRequest, payload: dict[str, Any]) -> None:

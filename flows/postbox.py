@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, joinedload
 
 from flows import texts
+from flows.approval import versions
 from flows.connectors import registry
 from flows.connectors.base import ConnectorError, Post
 from flows.model import ActivationContact, ActivationState, Decision, Letter, OnboardingRequest, Person, Stage
@@ -93,6 +94,11 @@ def _refused(session: Session, request: OnboardingRequest) -> dict[str, Any]:
     return {"by": decision.decided_by.name if decision and decision.decided_by else "", "reason": decision.reason if decision else ""}
 
 
+def _returned(session: Session, request: OnboardingRequest) -> dict[str, Any]:
+    told = versions.last_return(session, request)
+    return {"by": told.by if told else "", "reason": told.reason if told else "", "fields": list(told.comments) if told else []}
+
+
 def _done(session: Session, request: OnboardingRequest) -> dict[str, Any]:
     account = Plan.from_json(request.plan or {}).account
     contact = session.get(ActivationContact, request.id)
@@ -123,6 +129,7 @@ def _activation(session: Session, request: OnboardingRequest) -> dict[str, Any]:
 KINDS = {
     "waiting_for_you": _waiting,
     "refused": _refused,
+    "returned": _returned,
     "done": _done,
     "needs_attention": _attention,
     "second_factor_added": _second_factor,

@@ -9,13 +9,15 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, joinedload
 
+from flows.approval.employee import FIELDS
 from flows.approval.people import Caller, role_in
-from flows.approval.refusals import NoLongerOpen, NotFound
+from flows.approval.refusals import FormProblems, NoLongerOpen, NotFound
 from flows.approval.states import move
 from flows.model import ActivationContact, OnboardingRequest, RequestState
 from flows.sentence import say
 
 PRAGUE = ZoneInfo("Europe/Prague")
+EDITABLE = frozenset({RequestState.DRAFT, RequestState.RETURNED})
 LONGEST_ANSWER = 2000  # characters kept of one answer in a draft; the check of the form refuses much less
 
 
@@ -63,12 +65,15 @@ def save_draft(
 ) -> OnboardingRequest:
     """Keeps what was typed as it was typed; `organisation`: another of the author's was chosen. Raises NoLongerOpen once submitted."""
     request = my_draft(session, by, draft)
-    if request.state is not RequestState.DRAFT:
+    if request.state not in EDITABLE:
         raise NoLongerOpen(say("This request was already submitted; it can no longer be changed here."))
     if organisation and organisation != request.organisation_id:
+        if request.state is RequestState.RETURNED:
+            raise FormProblems({"organisation": say("A returned request stays in its organisation. Take it back and file a new one.")})
         role_in(session, by.person, organisation, datetime.now(PRAGUE).date())
         request.organisation_id = organisation
-    request.content = {"typed": {name: value[:LONGEST_ANSWER] for name, value in typed.items()}}
+    submitted = {name: value for name, value in request.content.items() if name != "typed"}
+    request.content = submitted | {"typed": {name: value[:LONGEST_ANSWER] for name, value in typed.items()}}
     contact = session.get(ActivationContact, request.id) or ActivationContact(request_id=request.id)
     contact.address = private_address[:LONGEST_ANSWER]
     session.add(contact)
@@ -78,5 +83,15 @@ def save_draft(
 
 
 def discard(session: Session, by: Caller, draft: UUID) -> None:
-    """Gives a draft up; the database erases its private address."""
-    move(session, my_draft(session, by, draft), RequestState.WITHDRAWN, by.actor)
+    """Gives a draft up; the database erases its private address. A returned request is taken back instead (withdraw)."""
+    request = my_draft(session, by, draft)
+    if request.state is not RequestState.DRAFT:
+        raise NoLongerOpen(say("This request was already submitted; it can be taken back on its page."))
+    move(session, request, RequestState.WITHDRAWN, by.actor)
+
+
+def typed_of(request: OnboardingRequest) -> dict[str, str]:
+    """What the form shows: what was typed, or the submitted answers of a returned request that nobody has touched yet."""
+    if "typed" in request.content:
+        return request.content["typed"]
+    return {name: "" if request.content.get(name) is None else str(request.content[name]) for name in FIELDS}

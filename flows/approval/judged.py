@@ -5,11 +5,11 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from flows.approval import directory
+from flows.approval import directory, working_days
 from flows.approval.decide import may_decide
 from flows.approval.people import Caller
 from flows.approval.progress import KEEP_DAYS, NIGHTLY, Whole
-from flows.approval.queue import PRAGUE, hints, working_days
+from flows.approval.queue import PRAGUE, hints
 from flows.approval.refusals import NotFound
 from flows.approval.written import mixes_scripts
 from flows.model import OnboardingRequest, Stage
@@ -58,7 +58,7 @@ def plan(whole: Whole) -> dict[str, Any]:
 def stage_words(whole: Whole, stage: Stage, today: date) -> dict[str, Any]:
     due = stage.due_at.astimezone(PRAGUE).date()
     asked = [each for each in whole.request.stages if each.version == whole.request.version]
-    return {"group": stage.group_name, "due": due, "days_left": working_days(today, due), "n": stage.position, "of": len(asked)}
+    return {"group": stage.group_name, "due": due, "days_left": working_days.between(today, due), "n": stage.position, "of": len(asked)}
 
 
 def decided(stage: Stage) -> dict[str, Any] | None:

@@ -1,8 +1,9 @@
 """Which groups are asked about a request, in which order, and how long they have. Data, so that a later policy file replaces this table only."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from flows.approval import working_days
 from flows.approval.people import Regional
 from flows.model import RequestKind
 
@@ -22,9 +23,5 @@ def route(kind: RequestKind) -> tuple[StageRule, ...]:
 
 
 def due(opened: datetime, rule: StageRule) -> datetime:
-    """The end of the rule's last working day; Saturdays and Sundays do not count."""
-    day, left = opened, rule.working_days
-    while left:
-        day += timedelta(days=1)
-        left -= day.weekday() < 5
-    return day.replace(hour=16, minute=0, second=0, microsecond=0)
+    """The end of the rule's last working day."""
+    return working_days.after(opened, rule.working_days)

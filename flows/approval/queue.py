@@ -11,6 +11,7 @@ from sqlakeyset import BadBookmark, InvalidPage, Page, select_page, unserialize_
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true
 from sqlalchemy.orm import Session, contains_eager, joinedload, selectinload
 
+from flows.approval import working_days
 from flows.approval.names import plain_letters
 from flows.approval.people import DECIDES, Caller
 from flows.approval.refusals import NotFound
@@ -136,8 +137,8 @@ def queue_row(stage: Stage) -> QueueRow:
     return QueueRow(
         **_common(request),
         decide_path=f"/queue/{request.number}",
-        days_left=working_days(now.date(), stage.due_at.astimezone(PRAGUE).date()),
-        waited_days=max(0, working_days(stage.opened_at.astimezone(PRAGUE).date(), now.date())),
+        days_left=working_days.between(now.date(), stage.due_at.astimezone(PRAGUE).date()),
+        waited_days=max(0, working_days.between(stage.opened_at.astimezone(PRAGUE).date(), now.date())),
         hints=hints(request, now.date()),
     )
 
@@ -177,13 +178,6 @@ def holder(request: OnboardingRequest) -> str | None:
     if request.state is S.RETURNED:
         return "requester"
     return "portal" if request.state in WITH_THE_PORTAL else None
-
-
-def working_days(first: date, last: date) -> int:
-    """Working days from one day to another; negative when `last` is earlier."""
-    if last < first:
-        return -working_days(last, first)
-    return sum((first + timedelta(days=n)).weekday() < 5 for n in range(1, (last - first).days + 1))
 
 
 WITH_PEOPLE = (joinedload(R.organisation), joinedload(R.requester), selectinload(R.stages))

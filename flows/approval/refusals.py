@@ -40,20 +40,13 @@ class AlreadyDecided(Refusal):
     """Somebody was faster: who and when."""
 
     def __init__(self, name: str, at: datetime, verdict: str) -> None:
-        words = (
-            say(
-                "%(name)s approved this request on %(at)s. Your decision was not needed and nothing of it was kept.",
-                name=name,
-                at=at.isoformat(),
-            )
-            if verdict == "approve"
-            else say(
-                "%(name)s refused this request on %(at)s. Your decision was not needed and nothing of it was kept.",
-                name=name,
-                at=at.isoformat(),
-            )
-        )
-        super().__init__(words)
+        who = {"name": name, "at": at.isoformat()}
+        words = {
+            "approve": say("%(name)s approved this request on %(at)s. Your decision was not needed and nothing of it was kept.", **who),
+            "refuse": say("%(name)s refused this request on %(at)s. Your decision was not needed and nothing of it was kept.", **who),
+            "return": say("%(name)s returned this request on %(at)s. Your decision was not needed and nothing of it was kept.", **who),
+        }
+        super().__init__(words[verdict])
 
 
 class NoLongerOpen(Refusal):

@@ -102,7 +102,7 @@ class Stage(Base):
     __tablename__ = "stage"
     __table_args__ = (
         UniqueConstraint("request_id", "version", "position"),
-        CheckConstraint("state IN ('open','waiting','approved','refused','closed')", name="state"),
+        CheckConstraint("state IN ('open','waiting','approved','refused','returned','closed')", name="state"),
         Index("ix_stage_queue", "group_name", "due_at", "id", postgresql_where=text("state = 'open'")),
     )
 
@@ -120,13 +120,17 @@ class Stage(Base):
 
 
 class Decision(Base):
-    """Who decided what about which plan: append only. Exactly one of a person or a rule has decided."""
+    """Who decided what about which plan: append only. Exactly one of a person or a rule has decided.
+
+    `comments` of a return: what to correct, by the name of the field of the form.
+    """
 
     __tablename__ = "decision"
     __table_args__ = (
         CheckConstraint("(decided_by_id IS NULL) <> (rule IS NULL)", name="person_or_rule"),
-        CheckConstraint("verdict IN ('approve','refuse')", name="verdict"),
+        CheckConstraint("verdict IN ('approve','refuse','return')", name="verdict"),
         CheckConstraint("verdict <> 'refuse' OR length(trim(reason)) > 0", name="reason"),
+        CheckConstraint("verdict <> 'return' OR length(trim(reason)) > 0 OR comments <> '{}'", name="what_to_correct"),
     )
 
     id: Mapped[Key]
@@ -136,6 +140,7 @@ class Decision(Base):
     plan_hash: Mapped[Line]
     verdict: Mapped[Line]
     reason: Mapped[Line] = mapped_column(default="", server_default="")
+    comments: Mapped[Json] = mapped_column(default=dict, server_default=text("'{}'"))
     decided_by_id: Mapped[UUID | None] = mapped_column(ForeignKey("person.id"))
     rule: Mapped[str | None]
     policy_hash: Mapped[str | None]

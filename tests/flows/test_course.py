@@ -8,7 +8,7 @@ import pytest
 
 from flows.approval.course import EXECUTED, PARTS, Activation, Whole, step_status, timeline
 from flows.approval.progress import history, progress
-from flows.approval.queue import full_name, holder, working_days
+from flows.approval.queue import full_name, holder
 from flows.model import Effect, EffectState, OnboardingRequest, Organisation, Person, RequestState
 from flows.sentence import say
 
@@ -113,20 +113,6 @@ def test_history_is_newest_first() -> None:
     events = history(whole(S.DONE, *ALL, done_at=FILED + timedelta(minutes=1)))
     assert events[0].key == "done"
     assert [event.at for event in events] == sorted((event.at for event in events), reverse=True)
-
-
-@pytest.mark.parametrize(
-    ("first", "last", "days"),
-    [
-        ("2026-11-23", "2026-11-23", 0),
-        ("2026-11-23", "2026-11-26", 3),
-        ("2026-11-27", "2026-11-30", 1),
-        ("2026-11-30", "2026-11-27", -1),
-        ("2026-11-28", "2026-11-29", 0),
-    ],
-)
-def test_weekends_are_no_working_days(first: str, last: str, days: int) -> None:
-    assert working_days(date.fromisoformat(first), date.fromisoformat(last)) == days
 
 
 def test_a_name_is_written_as_in_a_letter_however_little_of_it_is_there() -> None:

@@ -49,7 +49,9 @@ def filed(cast: Cast, by: Caller | None = None, **changes: str) -> OnboardingReq
         return submit(session, by, draft.id)
 
 
-def decided(by: Caller, request: OnboardingRequest, verdict: str = "approve", reason: str = "", plan_hash: str | None = None, version: int = 1):
+def decided(
+    by: Caller, request: OnboardingRequest, verdict: str = "approve", reason: str = "", plan_hash: str | None = None, version: int = 1
+):
     with open_session(by.person, by.roles) as session, transaction(session):
         choice = Verdict(verdict, plan_hash or str(request.plan_hash), reason)  # type: ignore[arg-type]
         return decide(session, by, StageRef(str(request.number), version), choice)
@@ -253,7 +255,9 @@ def test_the_worker_cannot_decide_nor_make_somebody_an_approver(database: Databa
 def test_every_move_stands_once_in_the_unbroken_audit_chain(database: Database, cast: Cast) -> None:
     decided(cast.approver, filed(cast))
     with database.superuser() as db:
-        rows = db.execute("SELECT action, previous_hash, hash, encode(sha256(convert_to(audit_text(a), 'UTF8')), 'hex') FROM audit a ORDER BY position").fetchall()
+        rows = db.execute(
+            "SELECT action, previous_hash, hash, encode(sha256(convert_to(audit_text(a), 'UTF8')), 'hex') FROM audit a ORDER BY position"
+        ).fetchall()
     assert [row[0] for row in rows] == ["request.moved", "stage.decided", "request.moved"]
     assert all(row[2] == row[3] for row in rows)
     assert [row[1] for row in rows] == ["0" * 64, *(row[2] for row in rows[:-1])]

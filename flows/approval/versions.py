@@ -1,0 +1,58 @@
+"""What changed between two versions of a request, and what the decider asked to be corrected."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, joinedload
+
+from flows.approval.employee import FIELDS
+from flows.model import Decision, OnboardingRequest, RequestVersion
+
+PRIVATE = "private_address_mark"  # a keyed hash: it says that the address changed, never which it is
+
+
+@dataclass(frozen=True)
+class Change:
+    """One answer before and after; of the private e-mail only that it is another one."""
+
+    field: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Return:
+    """Who returned the request, when, why, and what is said at which field."""
+
+    by: str
+    at: datetime
+    reason: str
+    comments: Mapping[str, str]
+
+
+def changes(session: Session, request: OnboardingRequest) -> list[Change]:
+    """What the newest version answers otherwise than the one before, in the order of the form. Empty for the first version."""
+    both = RequestVersion.version.in_((request.version - 1, request.version))
+    rows = session.scalars(select(RequestVersion).where(RequestVersion.request_id == request.id, both))
+    kept = {row.version: row.content for row in rows}
+    if len(kept) < 2:
+        return []
+    before, after = kept[request.version - 1], kept[request.version]
+    found = [Change(name, _said(before, name), _said(after, name)) for name in FIELDS if _said(before, name) != _said(after, name)]
+    return [*found, Change("private_email", "", "")] if before.get(PRIVATE) != after.get(PRIVATE) else found
+
+
+def last_return(session: Session, request: OnboardingRequest) -> Return | None:
+    """The newest return of a request, whatever came after it."""
+    returns = select(Decision).where(Decision.request_id == request.id, Decision.verdict == "return")
+    newest = returns.options(joinedload(Decision.decided_by)).order_by(Decision.at.desc()).limit(1)
+    row = session.scalars(newest).one_or_none()
+    return Return(row.decided_by.name if row.decided_by else "", row.at, row.reason, row.comments) if row else None
+
+
+def _said(content: Mapping[str, Any], name: str) -> str:
+    value = content.get(name)
+    return "" if value is None else str(value)

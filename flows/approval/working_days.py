@@ -1,0 +1,38 @@
+"""Czech working days: Monday to Friday without the public holidays of Act 245/2000 Coll., Easter included (package `holidays`)."""
+
+from datetime import date, datetime, time, timedelta
+from functools import cache
+
+from holidays import HolidayBase, country_holidays
+
+from flows.words import PRAGUE
+
+END_OF_DAY = time(16, 0)  # when an office closes
+
+
+@cache
+def _public() -> HolidayBase:
+    return country_holidays("CZ")  # fills in a year when it is first asked for
+
+
+def is_working(day: date) -> bool:
+    return day.weekday() < 5 and day not in _public()
+
+
+def between(today: date, due: date) -> int:
+    """Working days from today to the due day: 0 = today, negative = late by so many."""
+    if due < today:
+        return -between(due, today)
+    return sum(is_working(today + timedelta(days=n)) for n in range(1, (due - today).days + 1))
+
+
+def after(opened: datetime, days: int) -> datetime:
+    """The end of the office hours of the `days`-th working day after the one in which it was opened, in Prague.
+
+    The hour is that of the wall clock, so a due time keeps it across both changes of the clock.
+    """
+    day = opened.astimezone(PRAGUE).date()
+    while days:
+        day += timedelta(days=1)
+        days -= is_working(day)
+    return datetime.combine(day, END_OF_DAY, PRAGUE)
