@@ -9,10 +9,11 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from flows.approval.again import do_again
 from flows.approval.policy import route
 from flows.connectors import registry
 from flows.connectors.base import Gone
-from flows.model import Effect, EffectState, OnboardingRequest, Outbox, RequestKind, Stage
+from flows.model import OnboardingRequest, Outbox, RequestKind, Stage
 
 LINK = "keycloak.send activation link"
 FLOWS = {RequestKind.EMPLOYEE: "onboard-employee"}
@@ -54,10 +55,7 @@ def _cancel(_session: Session, request: OnboardingRequest, payload: dict[str, An
 
 def _activate(session: Session, request: OnboardingRequest, _payload: dict[str, Any]) -> None:
     """A new link was asked for: only that step is done again."""
-    link = select(Effect).where(Effect.request_id == request.id, Effect.name == LINK, Effect.state != EffectState.INTENT)
-    if effect := session.scalars(link).one_or_none():
-        effect.state = EffectState.INTENT
-        session.flush()
+    do_again(session, request.id, [LINK])
     _release(session, request, {"again": True})
 
 

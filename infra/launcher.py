@@ -16,6 +16,7 @@ from infra.running import optional, running, stop, watch
 from infra.state import State
 from infra.supervise import RUNNING, Supervisor
 
+KEYS = {"prefect": "   (nastup:<what stands in {secrets}/prefect_api>)", "keycloak": "   (admin, {secrets}/keycloak_admin)"}
 ADDRESSES = {"Portal": "portal", "Prefect": "prefect", "Keycloak": "keycloak", "Caught mail": "catcher"}
 
 
@@ -136,6 +137,8 @@ def _status(state: State, _: argparse.Namespace) -> int:
 def _reset(state: State, arguments: argparse.Namespace) -> int:
     if not state.path("ports.json").exists():
         raise Trouble(f"{state.root} is not a state directory of Nástup: nothing was removed.")
+    if not arguments.yes and not sys.stdin.isatty():
+        raise Trouble("Nobody is there to be asked: add --yes.")
     if not arguments.yes and input(f"Remove everything in {state.root}: accounts, mail, backups, secrets? Type yes: ") != "yes":
         raise Trouble("Nothing was removed.")
     stop(Supervisor(state))
@@ -167,7 +170,7 @@ def _grant(state: State, arguments: argparse.Namespace) -> int:
 def _say_addresses(state: State) -> None:
     print()
     for label, name in ADDRESSES.items():
-        print(f"  {label:<12} {state.address(name)}/")
+        print(f"  {label:<12} {state.address(name)}/{KEYS.get(name, '').format(secrets=state.path('secrets'))}")
     print("\nWho may log in: python3 -m infra cast    End: Ctrl-C, or python3 -m infra stop\n", flush=True)
 
 

@@ -9,7 +9,7 @@ from flows.settings import Portal, load
 def main() -> None:
     portal = load().need(Portal)
     Granian(
-        "web.app:create_app",
+        "web.app:serve",
         address=portal.host,
         port=portal.port,
         interface=Interfaces.ASGI,

@@ -4,11 +4,18 @@ from asgi_cross_origin_protection import CrossOriginProtection
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
+from flows import logs
 from flows.settings import Oidc, Portal, load
 from web import errors, login
 from web.guard import Protection, SizeLimit, headers
 from web.pages import ROUTERS
 from web.static_files import ForEver
+
+
+def serve() -> ASGIApp:
+    """What granian starts in each of its processes."""
+    logs.configure()
+    return create_app()
 
 
 def create_app() -> ASGIApp:

@@ -1,9 +1,9 @@
 """Every refusal and failure becomes a page in the reader's language, or stays out of the way of a fragment. Never a stack trace."""
 
-import logging
 from urllib.parse import quote, urlsplit
 from uuid import uuid4
 
+import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import OperationalError
@@ -17,7 +17,7 @@ from flows.sentence import Sentence, say
 from web.deps import FormUnreadable, LoginNeeded
 from web.frame import Frame, wants_fragment
 
-log = logging.getLogger("nastup.web")
+log = structlog.get_logger()
 
 
 def install(app: FastAPI) -> None:
@@ -81,13 +81,13 @@ def on_status(request: Request, problem: Exception) -> Response:
 
 
 def on_database_away(request: Request, problem: Exception) -> Response:
-    log.error("database away: %s", type(problem).__name__)
+    log.error("database away", fault=type(problem).__name__, path=request.url.path)
     return _plain_failure(request, 503, None)
 
 
 def on_failure(request: Request, problem: Exception) -> Response:
     reference = uuid4().hex[:12]
-    log.exception("failure %s at %s %s", reference, request.method, request.url.path, exc_info=problem)
+    log.error("failure", reference=reference, method=request.method, path=request.url.path, exc_info=problem)
     return _plain_failure(request, 500, reference)
 
 

@@ -8,13 +8,14 @@ from collections.abc import Iterable
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
+from flows.approval.again import do_again
 from flows.approval.audit import Actor, record
 from flows.approval.people import Regional
 from flows.approval.refusals import NoLongerOpen, NotFound
-from flows.model import Effect, EffectState, OnboardingRequest, Outbox, RegionalRole, RequestState
+from flows.model import OnboardingRequest, Outbox, RegionalRole, RequestState
 from flows.model.session import transaction
 from flows.sentence import say
 
@@ -45,8 +46,7 @@ def prove_again(number: str) -> str:
     """Forgets the proofs (not the things) of a done request and runs it again. Answers its number."""
     with transaction() as session:
         request = _done(session, number)
-        proofs = update(Effect).where(Effect.request_id == request.id, Effect.name.in_(PROOFS), Effect.state.in_(("proved", "held")))
-        session.execute(proofs.values(state=EffectState.INTENT))
+        do_again(session, request.id, PROOFS)
         _release(session, request, "request.prove_again")
         return number
 

@@ -5,12 +5,12 @@ from datetime import date
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session, joinedload
 
 from flows.approval.audit import Actor
 from flows.approval.refusals import NotAllowed, NotFound
-from flows.model import OrganisationRole, RegionalRole
+from flows.model import OrganisationRole, Person, RegionalRole
 from flows.sentence import say
 
 
@@ -70,6 +70,11 @@ def organisation_roles(session: Session, person: UUID, today: date) -> list[Orga
         .order_by(OrganisationRole.organisation_id)
     )
     return [row for row in session.scalars(rows) if row.valid_until is None or row.valid_until >= today]
+
+
+def choose_language(session: Session, person: UUID, language: str) -> None:
+    """The language of the letters to this person."""
+    session.execute(update(Person).where(Person.id == person).values(language=language))
 
 
 def role_in(session: Session, person: UUID, organisation: UUID, today: date) -> str:

@@ -106,7 +106,7 @@ class FirstDay:
             return use_mailbox(self.state, self.story.address, mail_token(self.state, self.story.user_name, credentials))
 
     def _activation_over(self) -> str:
-        """Waits until the dispatcher has seen that the link was used and closed the way of the letter: its last write at the mail servers."""
+        """Waits until the dispatcher has seen that the link was used and closed the letter's way: its last write at the mail servers."""
         ends = time.monotonic() + SEEN_WITHIN
         while time.monotonic() < ends:
             activation = records.activation_state(self.story.number)

@@ -10,8 +10,9 @@ from typing import Protocol, TypeVar
 import psycopg
 import pytest
 
-from flows.connectors.base import Bounce, Conflict, Gone, MailSystem, Refused, Unavailable
+from flows.connectors.base import Bounce, Conflict, Gone, MailSystem, Misconfigured, Refused, Unavailable
 from flows.connectors.mail import MailTables
+from flows.connectors.mail_servers import fetch, folder
 from flows.plan import Mailbox
 from flows.settings import Mail, Settings
 from infra.state import State
@@ -251,9 +252,28 @@ def test_an_alias_of_the_same_name_is_a_conflict(worker: Settings, mail_tables: 
 
 
 @pytest.mark.servers
-def test_silent_servers_are_unavailable_and_a_wrong_credential_is_for_it(worker: Settings, zofie: Newcomer) -> None:
-    from flows.connectors.base import Misconfigured
+def test_the_folder_of_proofs_takes_no_strangers_message_and_keeps_no_secret(worker: Settings, state: State, zofie: Newcomer) -> None:
+    settings = worker.need(Mail)
+    system = MailTables(settings)
+    system.ensure_domain(zofie.mail_domain)
+    system.ensure(zofie.mailbox)
+    with smtplib.SMTP("127.0.0.1", state.port("smtp"), timeout=15) as server:
+        hidden = f"To: {zofie.address}\r\nX-Nastup-Proof: guessed nonce\r\nMessage-ID: <hidden@x>\r\n\r\nskryto\r\n"
+        server.sendmail("someone@privat.example", [zofie.address], hidden.encode())
+    proof = system.message_comes_back(zofie.address)  # sent later, so the other one has been filed too
 
+    with folder(settings, zofie.address) as imap:
+        uids = imap.uid("SEARCH", "ALL")[1][0].split()
+        messages = [fetch(imap, uid.decode())[1] for uid in uids]
+        assert imap.select("INBOX")[0] == "NO"  # the verifier sees this one folder
+
+    assert len(messages) == 1
+    assert proof.message_id.encode() in messages[0]
+    assert settings.proof_secret.get_secret_value().encode() not in messages[0]
+
+
+@pytest.mark.servers
+def test_silent_servers_are_unavailable_and_a_wrong_credential_is_for_it(worker: Settings, zofie: Newcomer) -> None:
     settings = worker.need(Mail)
     with pytest.raises(Unavailable):
         MailTables(settings.model_copy(update={"smtp_port": 1})).message_comes_back(zofie.address)

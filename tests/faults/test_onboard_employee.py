@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import delete, func, select, update
 
+from flows.approval import operator
 from flows.approval.outcome import try_again
 from flows.connectors.base import Misconfigured
 from flows.model import ActivationContact, Attempt, Effect, Lease, Letter, OnboardingRequest, Outbox, RequestState
@@ -60,6 +61,16 @@ def test_with_its_ledger_emptied_everything_is_adopted_and_nothing_created(outsi
     assert not any(row.created_remotely for row in things)
     assert outside.writes() | {"snapshot": 0, "message": 0} == before | {"snapshot": 0, "message": 0}  # proof traffic aside
     assert len(outside.identity.people[approved.beneficiary_id].links) == 1  # type: ignore[index]
+
+
+def test_a_done_request_is_proved_again_after_a_run_that_touched_no_row(outside: Outside, approved: OnboardingRequest) -> None:
+    run(approved)
+    run(approved)  # the lease has a newer epoch than every row of the ledger now
+    first = ledger(approved)["backup.message is restored"].facts["sha256"]
+    operator.prove_again(now(approved).number or "")
+    assert run(approved).name == "Completed"
+    assert ledger(approved)["backup.message is restored"].facts["sha256"] != first
+    assert {kind: outside.writes()[kind] for kind in ONE_OF_EACH} == ONE_OF_EACH
 
 
 @pytest.mark.parametrize("state", ["waiting_approval", "refused", "withdrawn", "cancelled"])

@@ -114,11 +114,12 @@ def test_a_form_sent_after_the_session_ended_says_so(cast: Cast, stranger: Brows
     stranger.post(NEW, good_answers(), 401)
 
 
-def test_a_language_is_chosen_and_remembered(cast: Cast, log_in: LogIn) -> None:
+def test_a_language_is_chosen_and_remembered(cast: Cast, log_in: LogIn, database: Database) -> None:
     browser = log_in(cast.director)
     assert browser.get("/").language == "cs"
     assert browser.post("/preferences", {"back": "/requests", "language": "en"}).path == "/requests"
     assert browser.get("/").language == "en"
+    assert {row["given_name"]: row["language"] for row in rows(database, "person")}["Radek"] == "en"
     assert 'data-theme="dark"' in browser.post("/preferences", {"back": "/", "theme": "dark"}).html
     browser.post("/preferences", {"back": "/", "language": "xx"}, 422)
 
