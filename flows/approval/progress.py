@@ -15,6 +15,7 @@ from flows.approval.people import Caller
 from flows.approval.queue import WITH_PEOPLE, full_name, holder, open_stage
 from flows.approval.refusals import NotFound
 from flows.approval.sight import requests_seen
+from flows.approval.versions import Return
 from flows.model import Decision, Effect, OnboardingRequest, RequestState, Stage
 from flows.plan import GIGABYTE
 from flows.sentence import Sentence, say
@@ -158,7 +159,7 @@ def history(whole: Whole) -> list[Event]:
         events.append(Event(request.submitted_at, "filed", request.requester.name))
     for stage in request.stages:
         if decision := stage.decision:
-            key = "approved" if decision.verdict == "approve" else "refused"
+            key = {"approve": "approved", "refuse": "refused", "return": "returned"}[decision.verdict]
             events.append(
                 Event(decision.at, key, decision.decided_by.name if decision.decided_by else decision.rule, decision.reason or None)
             )
@@ -223,6 +224,15 @@ NO_LINK_LIVES = frozenset({"expired", "bounced", "used"})
 def may_send_again(whole: Whole, by: Caller) -> bool:
     """Whether the page offers a new link; `send_new_link` decides again."""
     return whole.request.state is S.DONE and whole.activation.state in NO_LINK_LIVES and not by.roles
+
+
+def returned(whole: Whole) -> Return | None:
+    """What the applicant is asked to correct, while that is so."""
+    if whole.request.state is not S.RETURNED:
+        return None
+    decided = [stage.decision for stage in whole.request.stages if stage.decision and stage.decision.verdict == "return"]
+    newest = max(decided, key=lambda decision: decision.at)
+    return Return(newest.decided_by.name if newest.decided_by else "", newest.at, newest.reason, newest.comments)
 
 
 def why_refused(whole: Whole) -> Sentence | None:

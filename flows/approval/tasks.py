@@ -89,4 +89,5 @@ def _task(request: OnboardingRequest, activation: str | None, second_factors: in
     if kind is None:
         kind = "second_otp" if (second_factors or 0) > 1 else "activation_bounced" if activation == "bounced" else "activation_expired"
     note = Sentence.from_json(request.sentence)
-    return Task(kind, full_name(request.content), request.number, f"/requests/{request.number}", at=request.changed_at, note=note)
+    path = f"/requests/drafts/{request.id}" if kind == "returned" else f"/requests/{request.number}"
+    return Task(kind, full_name(request.content), request.number, path, at=request.changed_at, note=note)

@@ -1,19 +1,23 @@
-"""The form of a decision."""
+"""The form of a decision. A return carries up to three comments, each at one field of the request."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from flows.approval.decide import Verdict
 from flows.approval.refusals import FormProblems
 from flows.sentence import Sentence, say
 
-FIELDS = frozenset({"plan_hash", "version", "stage", "decision", "reason"})
+COMMENTS = (1, 2, 3)  # as many as a person writes at once; the reason holds the rest
+PAIRS = tuple((f"field_{n}", f"comment_{n}") for n in COMMENTS)
+WORDS = ("decision", "reason", *(name for pair in PAIRS for name in pair))
+FIELDS = frozenset({"plan_hash", "version", "stage", *WORDS})
+VERDICTS: Mapping[str, Literal["approve", "refuse", "return"]] = {"approve": "approve", "refuse": "refuse", "return": "return"}
 
 
 @dataclass
 class DecisionForm:
-    decision: str = ""
-    reason: str = ""
+    values: dict[str, str] = field(default_factory=lambda: dict.fromkeys(WORDS, ""))
     plan_hash: str = ""
     version: int = 0
     errors: dict[str, Sentence] = field(default_factory=dict[str, Sentence])
@@ -21,18 +25,28 @@ class DecisionForm:
     @classmethod
     def read(cls, typed: Mapping[str, str]) -> "DecisionForm":
         version = typed.get("version", "")
-        form = cls(typed.get("decision", ""), typed.get("reason", "").strip(), typed.get("plan_hash", ""))
+        form = cls({name: typed.get(name, "").strip() for name in WORDS}, typed.get("plan_hash", ""))
         form.version = int(version) if version.isascii() and version.isdigit() and len(version) < 6 else 0
         if set(typed) - FIELDS:
             form.errors[""] = say("The form came with a field that does not belong to it. Open the page again and send its own form.")
         return form
 
     def verdict(self) -> Verdict:
-        """Raises FormProblems when nothing was chosen."""
+        """Raises FormProblems when nothing was chosen, or when a comment stands at no field."""
+        if self.values["decision"] not in VERDICTS:
+            self.errors["decision"] = say("Choose whether you approve, return or refuse.")
+        comments = self._comments() if self.values["decision"] == "return" else {}
         if self.errors:
             raise FormProblems(self.errors)
-        if self.decision == "approve":
-            return Verdict("approve", self.plan_hash, self.reason)
-        if self.decision == "refuse":
-            return Verdict("refuse", self.plan_hash, self.reason)
-        raise FormProblems({"decision": say("Choose whether you approve or refuse.")})
+        return Verdict(VERDICTS[self.values["decision"]], self.plan_hash, self.values["reason"], comments)
+
+    def _comments(self) -> dict[str, str]:
+        """Two comments at one field become one, nothing is lost."""
+        found: dict[str, str] = {}
+        for where, words in PAIRS:
+            if self.values[words] and not self.values[where]:
+                self.errors[where] = say("Choose the field that the comment is about.")
+            elif self.values[words]:
+                name = self.values[where]
+                found[name] = f"{found[name]}\n{self.values[words]}" if name in found else self.values[words]
+        return found

@@ -8,11 +8,12 @@ from starlette.responses import Response
 
 from flows.approval import directory, drafts, policy, progress, queue
 from flows.approval.employee import NewEmployee, read_employee
-from flows.approval.names import propose
+from flows.approval.names import Proposal, plain_name, propose
 from flows.approval.refusals import FormProblems
 from flows.approval.submit import submit
-from flows.model import ActivationContact, OnboardingRequest, RequestKind, RequestState
+from flows.model import ActivationContact, OnboardingRequest, RequestKind
 from flows.model.session import transaction
+from flows.plan import Plan
 from flows.sentence import Sentence, say
 from flows.settings import load
 from flows.words import PRAGUE
@@ -24,9 +25,9 @@ router = APIRouter()
 @router.get("/requests/drafts/{draft}/check")
 def get_check(frame: PageFrame, by: CurrentCaller, session: Db, draft: DraftId) -> Response:
     kept = drafts.my_draft(session, by, draft)
-    if kept.state is not RequestState.DRAFT:
+    if kept.state not in drafts.EDITABLE:
         return frame.redirect(f"/requests/{kept.number}" if kept.number else "/requests")
-    employee, _ = read_employee(kept.content.get("typed", {}), _today(), load().provisioning.mailbox_gb_maximum)
+    employee, _ = read_employee(drafts.typed_of(kept), _today(), load().provisioning.mailbox_gb_maximum)
     if employee is None:
         return frame.redirect(f"/requests/drafts/{draft}?check=1")
     return frame.show("pages/employee_check.html", here="requests", draft=_shown(session, kept, employee))
@@ -54,7 +55,7 @@ def get_submitted(frame: PageFrame, by: CurrentCaller, session: Db, number: Numb
 
 def _shown(session: Db, draft: OnboardingRequest, employee: NewEmployee) -> dict[str, Any]:
     contact = session.get(ActivationContact, draft.id)
-    proposal = propose(session, employee.given_name, employee.family_name, draft.organisation.domain)
+    proposal = _names(session, draft, employee)
     rule = policy.route(RequestKind.EMPLOYEE)[0]
     answers = {name: getattr(employee, name) for name in NewEmployee.__dataclass_fields__}
     return answers | {
@@ -72,6 +73,15 @@ def _shown(session: Db, draft: OnboardingRequest, employee: NewEmployee) -> dict
         "due": policy.due(datetime.now(PRAGUE), rule).date(),
         "activation_hours": load().provisioning.activation_hours,
     }
+
+
+def _names(session: Db, draft: OnboardingRequest, employee: NewEmployee) -> Proposal:
+    """Those that are kept for the person already, unless the name itself was corrected."""
+    if draft.plan:
+        kept = Plan.from_json(draft.plan).account
+        if plain_name(kept.given_name, kept.family_name) == plain_name(employee.given_name, employee.family_name):
+            return Proposal(kept.user_name, kept.email)
+    return propose(session, employee.given_name, employee.family_name, draft.organisation.domain)
 
 
 def _warnings(session: Db, draft: OnboardingRequest, employee: NewEmployee) -> list[Sentence]:

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
-from flows.approval import decide, judged, progress, queue
+from flows.approval import decide, judged, progress, queue, versions
 from flows.approval.people import Caller
 from flows.approval.refusals import AlreadyDecided, FormProblems, NotFound
 from flows.model.session import transaction
@@ -41,7 +41,11 @@ def post_decision(
         return _show(frame, session, by, number, form, 422)
     except AlreadyDecided:
         return _show(frame, session, by, number, form, 409)
-    done = say("%(number)s approved.", number=number) if verdict.verdict == "approve" else say("%(number)s refused.", number=number)
+    done = {
+        "approve": say("%(number)s approved.", number=number),
+        "refuse": say("%(number)s refused.", number=number),
+        "return": say("%(number)s returned to complete.", number=number),
+    }[verdict.verdict]
     following = queue.following(session, by, outcome.request.number or "")
     return frame.redirect(f"/queue/{following}" if following else "/queue", done)
 
@@ -70,9 +74,12 @@ def _show(frame: Frame, session: Db, by: Caller, number: str, form: DecisionForm
             "plan_hash": request.plan_hash,
             "version": request.version,
             "stage": stage.position,
-            "values": {"decision": form.decision, "reason": form.reason},
+            "values": form.values,
             "errors": form.errors,
         },
+        changes=versions.changes(session, request),
+        returned=versions.last_return(session, request),
+        correctable=decide.CORRECTABLE,
         may_decide=open_now and why_not is None,
         why_not=why_not if open_now else _not_open(stage.decision is None),
         decided=judged.decided(stage),

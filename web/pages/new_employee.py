@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from sqlalchemy import func, select
 from starlette.responses import Response
 
-from flows.approval import directory, drafts
+from flows.approval import directory, drafts, versions
 from flows.approval.employee import CONTRACTS, FIELDS
 from flows.approval.names import our_domains, propose
 from flows.approval.people import Caller
@@ -64,10 +64,10 @@ def post_proposal(frame: PageFrame, session: Db, places: Places, typed: Typed) -
 def get_draft(frame: PageFrame, by: CurrentCaller, session: Db, places: Places, draft: DraftId, check: bool = False) -> Response:
     """`check`: says what is wrong, as if it had just been sent."""
     kept = drafts.my_draft(session, by, draft)
-    if kept.state is not RequestState.DRAFT:
+    if kept.state not in drafts.EDITABLE:
         return frame.redirect(_where(kept))
     form = form_of(session, kept)
-    wrong = check and not _acceptable(form, session, places)
+    wrong = check and not _acceptable(form, session, places, kept)
     return _show(frame, session, by, places, form, kept, status=422 if wrong else 200)
 
 
@@ -81,7 +81,7 @@ def post_draft(frame: PageFrame, by: CurrentCaller, session: Db, places: Places,
     kept = drafts.my_draft(session, by, draft)
     if form.action == "propose":
         return _show(frame, session, by, places, form, kept)
-    if not _acceptable(form, session, places):
+    if not _acceptable(form, session, places, kept):
         return _show(frame, session, by, places, form, kept, status=422)
     with transaction(session):
         kept = drafts.save_draft(session, by, draft, form.employee_answers, form.values["private_email"], form.organisation)
@@ -90,7 +90,7 @@ def post_draft(frame: PageFrame, by: CurrentCaller, session: Db, places: Places,
 
 def form_of(session: Db, draft: OnboardingRequest) -> EmployeeForm:
     """The form as it was left."""
-    typed: dict[str, str] = draft.content.get("typed", {})
+    typed = drafts.typed_of(draft)
     contact = session.get(ActivationContact, draft.id)
     form = EmployeeForm(key=draft.submission)
     form.values |= {name: typed[name] for name in FIELDS if name in typed}
@@ -98,7 +98,7 @@ def form_of(session: Db, draft: OnboardingRequest) -> EmployeeForm:
     return form
 
 
-def _acceptable(form: EmployeeForm, session: Db, places: list[Place]) -> bool:
+def _acceptable(form: EmployeeForm, session: Db, places: list[Place], kept: OnboardingRequest | None = None) -> bool:
     """Whether it may be kept. A draft may be incomplete, but it is one of our own form and for one of our own organisations."""
     own = {place.organisation: place for place in places}
     if form.action == "save":
@@ -109,7 +109,9 @@ def _acceptable(form: EmployeeForm, session: Db, places: list[Place]) -> bool:
         return not form.errors
     domains = our_domains(session, "")
     employee = form.check(own, domains, datetime.now(PRAGUE).date(), load().provisioning.mailbox_gb_maximum)
-    if employee and session.scalar(select(func.personal_number_taken(form.organisation, employee.personal_number))):
+    if employee and session.scalar(
+        select(func.personal_number_taken(form.organisation, employee.personal_number, kept and kept.beneficiary_id))
+    ):
         form.errors["personal_number"] = say("Somebody with this personal number already works in your organisation. Check the number.")
     return not form.errors
 
@@ -147,6 +149,7 @@ def _show(
 ) -> Response:
     today, provisioning = datetime.now(PRAGUE).date(), load().provisioning
     action = f"/requests/drafts/{draft.id}" if draft else NEW
+    returned = versions.last_return(session, draft) if draft and draft.state is RequestState.RETURNED else None
     name = " ".join(part.strip() for part in form.names if part.strip())
     return frame.show(
         "pages/employee_form.html",
@@ -157,9 +160,12 @@ def _show(
             "key": form.key,
             "values": form.values,
             "errors": form.errors,
-            "saved_at": draft.changed_at if draft else None,
+            "saved_at": draft.changed_at if draft and not returned else None,
+            "comments": returned.comments if returned else {},
             "name": name,
         },
+        returned=returned,
+        number=draft.number if draft else None,
         organisations=_choices(places),
         contracts=CONTRACTS,
         usual_gb=USUAL_GB,

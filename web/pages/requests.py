@@ -71,7 +71,10 @@ def _show(
     frame: Frame, by: Caller, whole: progress.Whole, status: int = 200, typed: str = "", problems: dict[str, Sentence] | None = None
 ) -> Response:
     form = {"values": {"private_email": typed}, "errors": problems or {}}
-    return frame.show("pages/request.html", status, here="requests", **_moving(whole), actions=_actions(by, whole), again_form=form)
+    told = progress.returned(whole)
+    return frame.show(
+        "pages/request.html", status, here="requests", **_moving(whole), actions=_actions(by, whole), again_form=form, returned=told
+    )
 
 
 def _moving(whole: progress.Whole) -> dict[str, Any]:
@@ -88,6 +91,7 @@ def _actions(by: Caller, whole: progress.Whole) -> dict[str, str | None]:
     here, request = f"/requests/{whole.request.number}", whole.request
     mine = request.requester_id == by.person
     return {
+        "correct_path": f"/requests/drafts/{request.id}" if mine and request.state is RequestState.RETURNED else None,
         "withdraw_path": f"{here}/withdraw" if mine and request.state in TAKEN_BACK else None,
         "again_path": f"{here}/link" if progress.may_send_again(whole, by) else None,
         "run_path": f"/runs/{request.number}" if by.roles & set(runs.READS_RUNS) else None,

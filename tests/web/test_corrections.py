@@ -1,0 +1,85 @@
+"""Returned, corrected, decided: through the pages, without JavaScript."""
+
+import pytest
+
+from tests.cast import Cast
+from tests.database import Database
+from tests.web.conftest import LogIn
+from tests.web.test_deciding import decide
+from tests.web.test_filing import file, rows
+
+COMMENT = {"decision": "return", "field_1": "quota_gb", "comment_1": "Stačila by menší schránka?"}
+
+
+@pytest.fixture
+def number(cast: Cast, log_in: LogIn) -> str:
+    """The reference number of a request of the school's director."""
+    return file(log_in(cast.director)).path.split("/")[2]
+
+
+def draft_of(database: Database) -> str:
+    return f"/requests/drafts/{rows(database, 'onboarding_request')[0]['id']}"
+
+
+def test_a_returned_request_is_corrected_at_the_commented_field_and_approved(
+    cast: Cast, log_in: LogIn, database: Database, number: str
+) -> None:
+    decide(log_in(cast.approver), number, **COMMENT)
+    director = log_in(cast.director)
+    draft = draft_of(database)
+    assert draft in director.get("/").links
+    assert draft in director.get(f"/requests/{number}").links
+    form = director.get(draft)
+    assert "quota_gb-comment" in form.ids
+    assert "Stačila by menší schránka?" in form.text
+    check = director.send(form, draft, quota_gb="3")
+    assert "zofie.stastna@gym-opava.example" in check.text
+    director.send(check, f"{draft}/submit")
+    assert rows(database, "onboarding_request")[0]["version"] == 2
+    approver = log_in(cast.second_approver)
+    page = approver.get(f"/queue/{number}")
+    assert "Stačila by menší schránka?" in page.text
+    assert "Velikost schránky v GB" in page.text
+    assert "3\xa0GB" in page.text
+    decide(approver, number, decision="approve")
+    assert rows(database, "onboarding_request")[0]["state"] == "approved"
+
+
+def test_a_return_needs_a_comment_and_each_comment_its_field(cast: Cast, log_in: LogIn, database: Database, number: str) -> None:
+    browser = log_in(cast.approver)
+    for typed, wrong in (({}, "comment_1"), ({"comment_2": "Proč?"}, "field_2")):
+        sent = {"decision": "return"} | typed
+        page = browser.send(browser.get(f"/queue/{number}"), f"/queue/{number}/decision", 422, **sent)
+        assert f"{wrong}-error" in page.ids
+        assert all(words in page.html for words in typed.values())
+    assert rows(database, "decision") == []
+
+
+def test_two_comments_at_one_field_are_both_kept(cast: Cast, log_in: LogIn, database: Database, number: str) -> None:
+    decide(log_in(cast.approver), number, **COMMENT, field_3="quota_gb", comment_3="Nebo sdílená složka?")
+    assert rows(database, "decision")[0]["comments"] == {"quota_gb": "Stačila by menší schránka?\nNebo sdílená složka?"}
+
+
+def test_a_returned_request_is_saved_and_finished_later(cast: Cast, log_in: LogIn, database: Database, number: str) -> None:
+    decide(log_in(cast.approver), number, **COMMENT)
+    director, draft = log_in(cast.director), draft_of(database)
+    director.send(director.get(draft), draft, position="zástupce", action="save")
+    page = director.get(draft)
+    assert "zástupce" in page.html
+    assert "quota_gb-comment" in page.ids
+    assert rows(database, "onboarding_request")[0]["state"] == "returned"
+
+
+def test_nobody_else_opens_the_correction(cast: Cast, log_in: LogIn, database: Database, number: str) -> None:
+    decide(log_in(cast.approver), number, **COMMENT)
+    for other in (cast.deputy, cast.clerk, cast.hospital_director, cast.approver):
+        log_in(other).get(draft_of(database), 404)
+
+
+def test_a_request_that_waits_again_is_no_longer_open_for_correction(cast: Cast, log_in: LogIn, database: Database, number: str) -> None:
+    decide(log_in(cast.approver), number, **COMMENT)
+    director, draft = log_in(cast.director), draft_of(database)
+    form = director.get(draft)
+    director.send(director.send(form, draft, quota_gb="3"), f"{draft}/submit")
+    director.send(form, draft, 409, quota_gb="4")
+    assert rows(database, "onboarding_request")[0]["content"]["quota_gb"] == 3
