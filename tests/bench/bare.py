@@ -1,4 +1,4 @@
-"""The same work for one person without Nástup: plain HTTP to Keycloak, INSERTs, SMTP and IMAP; no ledger, no Prefect, no look before a call.
+"""The same work for one person without Nástup: plain HTTP to Keycloak, INSERTs, SMTP and IMAP; no ledger, no Prefect, no look beforehand.
 
 Only the backup goes through its connector: nobody but the agents may read a mailbox or write into the vault, so there is no barer way.
 """
