@@ -62,10 +62,10 @@ class Bare:
         with psycopg.connect(dsn) as db:
             row = (who.address, domain, str(who.person), 10 * 10**9)
             db.execute("INSERT INTO mailbox (address, domain, external_id, quota_bytes) VALUES (%s, %s, %s, %s)", row)
-        wanted = Enrolment(who.person, self.place.id, self.place.slug, who.address)
-        registry.backup().ensure(wanted)
         message_id = self.send(who.address)
         self.read(who.address, message_id, lambda _imap, _uid: None)
+        wanted = Enrolment(who.person, self.place.id, self.place.slug, who.address)
+        registry.backup().ensure(wanted)
         registry.backup().message_is_restored(wanted, message_id)
         self.read(who.address, message_id, lambda imap, uid: imap.uid("STORE", uid, "+FLAGS.SILENT", r"(\Deleted)"))
         with psycopg.connect(dsn) as db:

@@ -75,13 +75,16 @@ def _says_something(pattern: re.Pattern[str]) -> bool:
 
 def left_over(html: str, *, of: str) -> list[str]:
     """Texts of the page that are a sentence of the catalog in the wrong language."""
-    wrong: list[str] = []
-    for text in Spoken(html).texts:
-        for english, czech in catalog():
-            other, own = (czech, english) if of == "cs" else (english, czech)
-            if text != NAME and _says_something(other) and other.fullmatch(text) and not own.fullmatch(text):
-                wrong.append(text)
-    return wrong
+    return [text for text in Spoken(html).texts if _is_of(text, of)]
+
+
+@cache
+def _is_of(text: str, language: str) -> bool:
+    for english, czech in catalog():
+        other, own = (czech, english) if language == "cs" else (english, czech)
+        if text != NAME and _says_something(other) and other.fullmatch(text) and not own.fullmatch(text):
+            return True
+    return False
 
 
 def written_by_people(database: Database) -> set[str]:
