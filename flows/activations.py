@@ -1,4 +1,7 @@
-"""What becomes of an activation link: used, expired, refused by the private mail server, or used twice. The private address is erased at the end."""
+"""What becomes of an activation link: used, expired, refused by the private mail server, or used twice.
+
+The private address is erased at the end.
+"""
 
 import re
 from collections.abc import Sequence
@@ -95,5 +98,11 @@ def read_bounces() -> None:
         with transaction() as session:
             for contact in session.scalars(mine.where(ActivationContact.sending_at <= bounce.at).with_for_update()).all():
                 request = session.get_one(OnboardingRequest, contact.request_id)
-                _end(session, request, contact, ActivationState.BOUNCED, re.sub(re.escape(bounce.address), "***", bounce.diagnostic, flags=re.IGNORECASE))
+                _end(
+                    session,
+                    request,
+                    contact,
+                    ActivationState.BOUNCED,
+                    re.sub(re.escape(bounce.address), "***", bounce.diagnostic, flags=re.IGNORECASE),
+                )
                 registry.mail().close_activation(Plan.from_json(request.plan or {}).mailbox.address)

@@ -70,7 +70,8 @@ def _read(session: Session, request: OnboardingRequest) -> tuple[NewEmployee, st
 
 def _number_taken() -> Sentence:
     return say(
-        "Somebody with this personal number already works in your organisation. Check the number, or look for the person among the employees."
+        "Somebody with this personal number already works in your organisation. "
+        "Check the number, or look for the person among the employees."
     )
 
 
@@ -93,8 +94,10 @@ def _reserve(session: Session, request: OnboardingRequest, employee: NewEmployee
 
 
 def _plant(session: Session, organisation: UUID, employee: NewEmployee, person: UUID, names: Proposal) -> None:
-    """The rows of the future colleague, in the order in which row-level security lets them be seen. An existing human is recognised only by an
-    explicit link made by the region's IT, never by a name."""
+    """The rows of the future colleague, in the order in which row-level security lets them be seen.
+
+    An existing human is recognised only by an explicit link made by the region's IT, never by a name.
+    """
     titles = {"title_before": employee.title_before, "title_after": employee.title_after}
     name = {"given_name": employee.given_name, "family_name": employee.family_name, "email": names.address}
     session.execute(insert(Person).values(id=person, **name, **titles).inline())

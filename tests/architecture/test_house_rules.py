@@ -23,7 +23,9 @@ def modules() -> Iterator[Path]:
 
 
 def test_a_module_has_one_idea_and_a_function_fits_on_a_page() -> None:
-    large = [f"{path.relative_to(ROOT)}: {lines} lines" for path in modules() if (lines := len(path.read_text().splitlines())) > MODULE_LINES]
+    large = [
+        f"{path.relative_to(ROOT)}: {lines} lines" for path in modules() if (lines := len(path.read_text().splitlines())) > MODULE_LINES
+    ]
     for path in modules():
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):

@@ -29,7 +29,9 @@ VIOLATIONS = {
 
 
 def lint(tree: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([LINT, "--no-cache", *options], cwd=tree, capture_output=True, text=True, check=False, env={"PYTHONPATH": str(tree)})
+    return subprocess.run(
+        [LINT, "--no-cache", *options], cwd=tree, capture_output=True, text=True, check=False, env={"PYTHONPATH": str(tree)}
+    )
 
 
 def test_every_contract_is_kept() -> None:

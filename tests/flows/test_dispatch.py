@@ -83,7 +83,13 @@ def link_sent(database: Database, request_approved: OnboardingRequest, machine: 
     with database.superuser() as db:
         db.execute("SET session_replication_role = replica")
         db.execute("UPDATE onboarding_request SET state = 'done'")
-    sent = {"state": ActivationState.SENT, "sending_at": datetime.now(UTC), "sent_at": datetime.now(UTC), "expires_at": datetime.now(UTC) + timedelta(hours=1), "links_sent": 1}
+    sent = {
+        "state": ActivationState.SENT,
+        "sending_at": datetime.now(UTC),
+        "sent_at": datetime.now(UTC),
+        "expires_at": datetime.now(UTC) + timedelta(hours=1),
+        "links_sent": 1,
+    }
     with transaction() as session:
         session.execute(update(ActivationContact).values(**sent))
     return request_approved
@@ -151,7 +157,9 @@ def test_with_prefect_down_decisions_wait_and_are_done_in_order_afterwards(machi
     assert machine.run_of(request_approved).state == "Scheduled"
 
 
-def test_a_run_that_prefect_has_lost_is_created_anew_under_the_next_generation(machine: Machine, request_filed: OnboardingRequest, database: Database, cast: Cast) -> None:
+def test_a_run_that_prefect_has_lost_is_created_anew_under_the_next_generation(
+    machine: Machine, request_filed: OnboardingRequest, database: Database, cast: Cast
+) -> None:
     machine.drain()
     machine.runs.lose()
     with database.used_as("nastup_portal"):
@@ -238,7 +246,9 @@ def test_a_bounce_of_somebody_else_changes_nothing(machine: Machine, link_sent: 
     assert contact(link_sent).state is ActivationState.SENT
 
 
-def test_a_new_link_is_asked_for_only_when_none_lives(machine: Machine, link_sent: OnboardingRequest, cast: Cast, database: Database) -> None:
+def test_a_new_link_is_asked_for_only_when_none_lives(
+    machine: Machine, link_sent: OnboardingRequest, cast: Cast, database: Database
+) -> None:
     from flows.approval.refusals import NoLongerOpen, NotFound
 
     def ask(by) -> None:
@@ -262,7 +272,9 @@ def test_a_new_link_is_asked_for_only_when_none_lives(machine: Machine, link_sen
     assert machine.run_of(link_sent).state == "AwaitingRetry"
 
 
-def test_a_question_about_a_run_is_answered_from_prefect(machine: Machine, request_filed: OnboardingRequest, cast: Cast, database: Database) -> None:
+def test_a_question_about_a_run_is_answered_from_prefect(
+    machine: Machine, request_filed: OnboardingRequest, cast: Cast, database: Database
+) -> None:
     machine.drain()
     machine.run_of(request_filed).lines.append("12:00:00 began")
     with database.used_as("nastup_portal"), open_session(cast.it.person, cast.it.roles) as session, transaction(session):
@@ -274,7 +286,9 @@ def test_a_question_about_a_run_is_answered_from_prefect(machine: Machine, reque
     assert answer["lines"] == ["12:00:00 began"]
 
 
-def test_a_question_that_prefect_cannot_answer_now_says_so(machine: Machine, request_filed: OnboardingRequest, cast: Cast, database: Database) -> None:
+def test_a_question_that_prefect_cannot_answer_now_says_so(
+    machine: Machine, request_filed: OnboardingRequest, cast: Cast, database: Database
+) -> None:
     machine.drain()
     machine.runs.faults.unavailable("observe")
     with database.used_as("nastup_portal"), open_session(cast.it.person, cast.it.roles) as session, transaction(session):
