@@ -1,4 +1,7 @@
-"""What becomes of an activation link: used, expired, refused by the private mail server, or used twice. The private address is erased at the end."""
+"""What becomes of an activation link: used, expired, refused by the private mail server, or used twice.
+
+The private address is erased at the end.
+"""
 
 import re
 from collections.abc import Sequence

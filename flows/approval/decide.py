@@ -51,7 +51,10 @@ class Outcome:
 
 
 def decide(session: Session, by: Caller, on: StageRef, verdict: Verdict) -> Outcome:
-    """Records a decision and moves the request on. Raises NotFound, AlreadyDecided, NoLongerOpen, NotAllowed, SecondFactorNeeded, PlanChanged, FormProblems."""
+    """Records a decision and moves the request on.
+
+    Raises NotFound, AlreadyDecided, NoLongerOpen, NotAllowed, SecondFactorNeeded, PlanChanged, FormProblems.
+    """
     stage = open_stage(session, by, on)
     if why_not := may_decide(by, stage):
         raise NotAllowed(why_not)

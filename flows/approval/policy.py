@@ -1,4 +1,4 @@
-"""Which groups are asked about a request, in which order, and how long they have. Data, so that a later policy file replaces this table only."""
+"""Which groups are asked about a request, in which order, and how long they have: data, which a policy file can replace."""
 
 from dataclasses import dataclass
 from datetime import datetime

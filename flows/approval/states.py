@@ -1,4 +1,7 @@
-"""Every legal move of a request and of an effect, as data. `move` is the only place that changes a request's state; the database refuses the rest."""
+"""Every legal move of a request and of an effect, as data.
+
+`move` is the only place that changes a request's state; the database refuses the rest.
+"""
 
 from sqlalchemy import func, update
 from sqlalchemy.orm import Session

@@ -13,7 +13,10 @@ WITHDRAWABLE = frozenset({RequestState.WAITING_APPROVAL, RequestState.RETURNED, 
 
 
 def withdraw(session: Session, by: Caller, number: str) -> OnboardingRequest:
-    """The applicant takes the request back. Raises NotFound for a stranger, NotAllowed for a colleague, NoLongerOpen once it is executed."""
+    """The applicant takes the request back.
+
+    Raises NotFound for a stranger, NotAllowed for a colleague, NoLongerOpen once it is executed.
+    """
     found = select(OnboardingRequest).where(OnboardingRequest.number == number).with_for_update()
     request = session.scalars(found).one_or_none()
     if request is None:

@@ -42,7 +42,10 @@ class LoginAccount(Base):
 
 
 class RegionalRole(Base):
-    """May decide, run or audit for the region. Counts only together with the same role in the token; written by the operator's command only."""
+    """May decide, run or audit for the region.
+
+    Counts only together with the same role in the token; written by the operator's command only.
+    """
 
     __tablename__ = "regional_role"
     __table_args__ = (CheckConstraint("role IN ('founder','region-it','security','dpo','it','auditor')", name="role"),)

@@ -13,7 +13,10 @@ from flows.model.base import Base, Json, Key, Line, Moment, Now
 
 
 class Audit(Base):
-    """One record per decision and change of state, each carrying the hash of the one before. The database computes the hash and refuses changes."""
+    """One record per decision and change of state, each carrying the hash of the one before.
+
+    The database computes the hash and refuses changes.
+    """
 
     __tablename__ = "audit"
 

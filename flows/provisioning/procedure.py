@@ -11,8 +11,8 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from prefect.exceptions import Abort
 from prefect.client.schemas.objects import State
+from prefect.exceptions import Abort
 from prefect.states import Cancelled, Completed, Failed, Paused
 from sqlalchemy.orm import Session
 

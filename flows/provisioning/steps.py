@@ -113,7 +113,10 @@ def _worth_retrying(_task: Any, _run: Any, state: Any) -> bool:
 
 
 def _attempt(work: Work, step: Step, waits: list[float], body: Callable[[], Held]) -> Held | Exception:
-    """One try. Raises TryAgain for Prefect; every other bad end is answered as an exception that the flow raises (Prefect keeps no text of it)."""
+    """One try. Raises TryAgain for Prefect; every other bad end is answered as an exception that the flow raises.
+
+    So Prefect, which keeps the text of what a task raises, learns nothing of it.
+    """
     work.go_on()
     n, began = ledger.intend(work, step.key, step.system, len(waits) + 1)
     crash_point(f"{step.key}:before_call")

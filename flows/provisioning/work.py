@@ -87,7 +87,10 @@ def today() -> date:
 
 @contextmanager
 def take(request_id: UUID) -> Generator[Work]:
-    """The lease on an approved request for as long as the block lasts. Raises NotApproved, or LostLease when it is held by a living worker."""
+    """The lease on an approved request for as long as the block lasts.
+
+    Raises NotApproved, or LostLease when it is held by a living worker.
+    """
     with transaction() as session:
         request = session.get(OnboardingRequest, request_id, with_for_update=True)
         if request is None or request.state not in REPEATABLE or not request.plan or not request.number:

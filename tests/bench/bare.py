@@ -1,4 +1,4 @@
-"""The same work for one person without Nástup: plain HTTP to Keycloak, INSERTs, SMTP and IMAP; no ledger, no Prefect, no look before a call.
+"""The same work for one person without Nástup: plain HTTP to Keycloak, INSERTs, SMTP and IMAP; no ledger, no Prefect, no look beforehand.
 
 Only the backup goes through its connector: nobody but the agents may read a mailbox or write into the vault, so there is no barer way.
 """
@@ -62,10 +62,10 @@ class Bare:
         with psycopg.connect(dsn) as db:
             row = (who.address, domain, str(who.person), 10 * 10**9)
             db.execute("INSERT INTO mailbox (address, domain, external_id, quota_bytes) VALUES (%s, %s, %s, %s)", row)
-        wanted = Enrolment(who.person, self.place.id, self.place.slug, who.address)
-        registry.backup().ensure(wanted)
         message_id = self.send(who.address)
         self.read(who.address, message_id, lambda _imap, _uid: None)
+        wanted = Enrolment(who.person, self.place.id, self.place.slug, who.address)
+        registry.backup().ensure(wanted)
         registry.backup().message_is_restored(wanted, message_id)
         self.read(who.address, message_id, lambda imap, uid: imap.uid("STORE", uid, "+FLAGS.SILENT", r"(\Deleted)"))
         with psycopg.connect(dsn) as db:

@@ -1,3 +1,4 @@
+import contextlib
 import threading
 from uuid import UUID
 
@@ -80,7 +81,7 @@ def test_a_refusal_needs_a_reason_gives_the_names_back_and_tells_the_applicant(d
 def test_the_names_of_a_refused_request_are_free_again(database: Database, cast: Cast) -> None:
     decided(cast.approver, filed(cast), "refuse", "Chybí smlouva.")
     again = filed(cast)
-    assert again.plan and again.plan["account"]["user_name"] == "zofie.stastna"
+    assert (again.plan or {})["account"]["user_name"] == "zofie.stastna"
 
 
 def test_somebody_of_another_group_may_not_decide(database: Database, cast: Cast) -> None:
@@ -222,12 +223,15 @@ def test_the_database_refuses_what_the_program_would_not_do(database: Database, 
         f"SELECT gen_random_uuid(), id, request_id, 1, '{request.plan_hash}', 'approve', 'r' FROM stage",
         "change history": "UPDATE audit SET actor = 'nobody'",
         "erase history": "DELETE FROM audit",
-        "a role": f"INSERT INTO regional_role (id, person_id, role, granted_by) VALUES (gen_random_uuid(), '{cast.director.person}', 'region-it', 'me')",
+        "a role": "INSERT INTO regional_role (id, person_id, role, granted_by) "
+        f"VALUES (gen_random_uuid(), '{cast.director.person}', 'region-it', 'me')",
     }
+    allowed: list[str] = []
     for what, statement in tries.items():
-        with portal_of(database, cast.approver) as db, pytest.raises(psycopg.Error):
+        with portal_of(database, cast.approver) as db, contextlib.suppress(psycopg.Error):
             db.execute(statement)
-            pytest.fail(f"the database allowed: {what}")
+            allowed.append(what)
+    assert allowed == []
 
 
 def test_the_requester_cannot_decide_even_past_the_program(database: Database, cast: Cast) -> None:
@@ -267,7 +271,8 @@ def test_every_move_stands_once_in_the_unbroken_audit_chain(database: Database, 
 def decision_of(request: UUID, by: UUID) -> str:
     return (
         "INSERT INTO decision (id, stage_id, request_id, version, plan_hash, verdict, decided_by_id) "
-        f"SELECT gen_random_uuid(), s.id, s.request_id, 1, r.plan_hash, 'approve', '{by}' FROM stage s JOIN onboarding_request r ON r.id = s.request_id WHERE r.id = '{request}'"
+        f"SELECT gen_random_uuid(), s.id, s.request_id, 1, r.plan_hash, 'approve', '{by}' "
+        f"FROM stage s JOIN onboarding_request r ON r.id = s.request_id WHERE r.id = '{request}'"
     )
 
 

@@ -1,6 +1,8 @@
 """The running installation: who runs what, who may read what, who answers whom; and what dies is started again."""
 
 import pwd
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -95,3 +97,16 @@ def test_what_dies_is_started_again(supervisor: Supervisor):
         assert time.monotonic() < ends, "the catcher did not come back"
         time.sleep(0.1)
     assert now["pid"] not in (0, before)
+
+
+def test_who_watches_is_told_what_died(state: State, supervisor: Supervisor):
+    call = "import sys; from pathlib import Path; from infra import running, state, supervise; print('watching', flush=True);"
+    call += " running.watch(supervise.Supervisor(state.State(Path(sys.argv[1]))))"
+    with subprocess.Popen([sys.executable, "-P", "-c", call, state.root], stdout=subprocess.PIPE, text=True) as watcher:
+        assert watcher.stdout
+        assert watcher.stdout.readline() == "watching\n"
+        time.sleep(2)  # it has to have seen the living one
+        supervisor.signal("catcher", 9)
+        said = watcher.stdout.readline()
+        watcher.kill()
+    assert "catcher died, started again" in said

@@ -12,7 +12,8 @@ down_revision = None
 
 SQL = Path(__file__).parent.parent / "sql"
 
-# The moves as they were at this version: a migration does not change when the code does. A test compares them with flows/approval/states.py.
+# The moves as they were at this version: a migration does not change when the code does.
+# A test compares what is in the database with flows/approval/states.py.
 MOVES = {
     "onboarding_request": {
         "draft": "waiting_approval withdrawn expired",
@@ -451,7 +452,7 @@ def upgrade() -> None:
     op.get_bind().exec_driver_sql((SQL / "guards.sql").read_text().replace("%", "%%"))
     moves = [(thing, was, becomes) for thing, table in MOVES.items() for was, after in table.items() for becomes in after.split()]
     op.bulk_insert(
-        sa.table("legal_move", *(sa.column(name) for name in ("thing", "was", "becomes"))),
+        sa.table("legal_move", *(sa.column(name, sa.Text()) for name in ("thing", "was", "becomes"))),
         [dict(zip(("thing", "was", "becomes"), move, strict=True)) for move in moves],
     )
     if (SQL / "backup.sql").exists():
