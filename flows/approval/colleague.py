@@ -1,4 +1,4 @@
-"""The rows of a future colleague: a new human, their employment, and the names that are kept for them. Races are decided by the database."""
+"""The rows of a future colleague: a new human, their employment, and the names kept for them. Races are decided by the database."""
 
 from collections.abc import Callable
 from uuid import UUID, uuid4
