@@ -10,13 +10,14 @@ from sqlalchemy.orm import Session
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
+from flows.approval import queue
 from flows.approval.people import Caller, regional_roles
 from flows.approval.refusals import NotFound
 from flows.approval.sight import held_roles
 from flows.model import OrganisationRole
 from flows.model.session import open_session
 from flows.words import PRAGUE
-from web.frame import Frame, Login, Place, language_of, reader_of
+from web.frame import Frame, Login, Place, language_of, reader_of, wants_fragment
 
 LONGEST_FIELD = 5000  # characters; longer is no form of ours
 
@@ -67,7 +68,9 @@ def _place(role: OrganisationRole) -> Place:
 CurrentCaller = Annotated[Caller, Depends(current_caller)]
 
 
-def frame_for_caller(request: Request, _caller: CurrentCaller) -> Frame:
+def frame_for_caller(request: Request, by: CurrentCaller, session: Db) -> Frame:
+    if by.decides and not wants_fragment(request):
+        reader_of(request).counts["queue"] = queue.waiting(session, by)
     return Frame(request)
 
 

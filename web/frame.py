@@ -64,6 +64,7 @@ class Reader:
     login: Login | None = None
     caller: Caller | None = None
     places: list[Place] = field(default_factory=list[Place])
+    counts: dict[str, int] = field(default_factory=dict[str, int])  # beside the items of the menu
 
 
 def reader_of(request: Request) -> Reader:
@@ -155,9 +156,8 @@ class Frame:
             return []
         roles = self.reader.caller.roles if self.reader.caller else frozenset[Regional]()
         files = bool(self.reader.places)
-        return [
-            {"key": key, "count": None} for key, regional, filing in NAVIGATION if roles & regional or (filing and files) or key == "home"
-        ]
+        mine = (key for key, regional, filing in NAVIGATION if roles & regional or (filing and files) or key == "home")
+        return [{"key": key, "count": self.reader.counts.get(key)} for key in mine]
 
     def _notice(self) -> dict[str, Any] | None:
         session: dict[str, Any] = self.request.scope.get("session") or {}

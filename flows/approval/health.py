@@ -68,4 +68,4 @@ def _dispatcher(session: Session) -> Health:
     if oldest.not_before > datetime.now(PRAGUE) - PATIENCE:
         return Health("Prefect", "ok", say("answers"), say("everything that was decided is on its way"))
     waits = say("a decision waits since %(when)s: is the dispatcher running?", when=oldest.not_before.isoformat())
-    return Health("Prefect", "err", say("nothing is handed over"), waits)
+    return Health("Nástup", "err", say("nothing is handed over"), waits)

@@ -122,6 +122,12 @@ def queue_counts(session: Session, by: Caller, filter_: Mapping[str, str]) -> di
     return dict(zip(("all", *kinds), row, strict=True))
 
 
+def waiting(session: Session, by: Caller) -> int:
+    """How many requests wait for the groups of this person, counted up to COUNTED_AT_MOST."""
+    some = _waiting(session, by, {}).with_only_columns(R.id).limit(COUNTED_AT_MOST).subquery()
+    return session.scalar(select(func.count()).select_from(some)) or 0
+
+
 def following(session: Session, by: Caller, after: str) -> str | None:
     """The number of the next request in the queue besides this one."""
     wanted = _waiting(session, by, {}).where(R.number != after).order_by(Stage.due_at, Stage.id).limit(1)

@@ -100,6 +100,7 @@ def test_an_employee_with_javascript_while_the_director_watches(
     expect(director.page.locator("h1")).to_have_text(re.compile(DONE))
     expect(director.page.get_by_text(czech("the message came back unchanged"))).to_be_visible()
     assert director.page.evaluate("() => window.neverReloaded") is True
+    expect(director.page.locator(".n-withdraw")).to_be_hidden()
     assert objections(director.page, pictures, "thread-link-sent") == []
 
     credentials = installation.activate(newcomer.page, address)

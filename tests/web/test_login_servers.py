@@ -44,6 +44,19 @@ def test_a_director_comes_back_to_the_page_that_was_wanted(state: State, browser
     assert member.name in " ".join(page.content.words)
 
 
+def test_a_log_in_gets_a_new_identifier(state: State, browser: Browser) -> None:
+    """Whoever planted a cookie before the log-in holds nothing afterwards."""
+
+    def cookie() -> str | None:
+        return browser._http.cookies.get("__Host-nastup")
+
+    page = browser.get(f"{state.address('portal')}/login")
+    begun = cookie()
+    log_in(browser, page, director().user_name, known(state)[director().user_name])
+    assert begun
+    assert cookie() not in (None, begun)
+
+
 def test_logging_out_ends_the_session_at_the_identity_server_too(state: State, browser: Browser) -> None:
     leave(browser, enter(state, browser, director()))
     assert "/login-actions/" in str(browser.get(f"{state.address('portal')}/").content.forms[0].action)
