@@ -182,6 +182,19 @@ def test_with_prefect_down_decisions_wait_and_are_done_in_order_afterwards(machi
     assert machine.run_of(request_approved).state == "Scheduled"
 
 
+def test_a_letter_or_a_deed_on_which_our_program_fails_holds_back_no_others(
+    machine: Machine, request_filed: OnboardingRequest, cast: Cast
+) -> None:
+    due = datetime.now(UTC) - timedelta(hours=1)
+    with transaction() as session:
+        session.add(Letter(kind="of another version", request_id=request_filed.id, person_id=cast.director.person, not_before=due))
+    machine.runs.faults.fail("create", RuntimeError("an answer that nobody foresaw"))  # type: ignore[arg-type]
+    machine.drain()
+    assert sorted(post.to for post in machine.letters.sent) == ["approver@kraj.example", "second_approver@kraj.example"]
+    with transaction() as session:
+        assert session.scalars(select(Outbox.last_error)).one() == "RuntimeError: our mistake"
+
+
 def test_a_run_that_prefect_has_lost_is_created_anew_under_the_next_generation(
     machine: Machine, request_filed: OnboardingRequest, database: Database, cast: Cast
 ) -> None:
