@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import structlog
 from sqlalchemy import Select, func, select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, aliased
 
 from flows import launch
@@ -40,8 +41,12 @@ def _do(session: Session, row: Outbox) -> None:
         with session.begin_nested():
             launch.handle(session, row)
         row.done_at, row.last_error = func.clock_timestamp(), None  # pyright: ignore[reportAttributeAccessIssue]
-    except ConnectorError as fault:
-        row.tries, row.last_error = row.tries + 1, f"{type(fault).__name__}: {fault.detail or fault.sentence}"
+    except OperationalError:
+        raise
+    except Exception as fault:  # also a mistake of ours: it holds back this request and no other
+        said = fault.detail or fault.sentence if isinstance(fault, ConnectorError) else "our mistake"
+        row.tries, row.last_error = row.tries + 1, f"{type(fault).__name__}: {said}"
         pause = min(timedelta(seconds=2 ** min(row.tries, 6)), LONGEST_PAUSE)
         row.not_before = func.clock_timestamp() + pause  # pyright: ignore[reportAttributeAccessIssue]
-        log.warning("deed put off", topic=row.topic, request=str(row.request_id), tries=row.tries, fault=type(fault).__name__)
+        named = {"topic": row.topic, "request": str(row.request_id), "tries": row.tries, "fault": type(fault).__name__}
+        log.warning("deed put off", **named, exc_info=not isinstance(fault, ConnectorError))

@@ -10,12 +10,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from flows.approval.again import do_again
+from flows.approval.course import LINK
 from flows.approval.policy import route
 from flows.connectors import registry
 from flows.connectors.base import Gone
 from flows.model import OnboardingRequest, Outbox, RequestKind, Stage
 
-LINK = "keycloak.send activation link"
 FLOWS = {RequestKind.EMPLOYEE: "onboard-employee"}
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import structlog
 from sqlalchemy import func, select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, joinedload
 
 from flows import texts
@@ -35,13 +36,19 @@ def work() -> bool:
 
 def _send(session: Session, letter: Letter) -> None:
     try:
-        registry.letters().send(written(session, letter))
+        with session.begin_nested():
+            post = written(session, letter)
+        registry.letters().send(post)
         letter.sent_at, letter.last_error = func.clock_timestamp(), None  # pyright: ignore[reportAttributeAccessIssue]
-    except ConnectorError as fault:
-        letter.tries, letter.last_error = letter.tries + 1, f"{type(fault).__name__}: {fault.detail or fault.sentence}"
+    except OperationalError:
+        raise
+    except Exception as fault:  # also one that cannot be put into words: it must not hold back all that come after it
+        said = fault.detail or fault.sentence if isinstance(fault, ConnectorError) else "our mistake"
+        letter.tries, letter.last_error = letter.tries + 1, f"{type(fault).__name__}: {said}"
         pause = min(timedelta(seconds=5 * 2 ** min(letter.tries, 8)), LONGEST_PAUSE)
         letter.not_before = func.clock_timestamp() + pause  # pyright: ignore[reportAttributeAccessIssue]
-        log.warning("letter put off", kind=letter.kind, letter=str(letter.id), tries=letter.tries, fault=type(fault).__name__)
+        named = {"kind": letter.kind, "letter": str(letter.id), "tries": letter.tries, "fault": type(fault).__name__}
+        log.warning("letter put off", **named, exc_info=not isinstance(fault, ConnectorError))
 
 
 def written(session: Session, letter: Letter) -> Post:

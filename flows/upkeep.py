@@ -10,8 +10,9 @@ from sqlalchemy import and_, exists, func, or_, select
 
 from flows import activations
 from flows.approval.audit import Actor
+from flows.approval.course import LINK
 from flows.approval.states import move
-from flows.model import Lease, OnboardingRequest, Outbox, RequestState
+from flows.model import ActivationContact, ActivationState, Effect, EffectState, Lease, OnboardingRequest, Outbox, RequestState
 from flows.model.session import transaction
 from flows.settings import load
 
@@ -24,8 +25,12 @@ def take_over() -> None:
     """A request whose worker is silent goes back to Prefect: the ledger knows what is done. Nothing in Prefect does this (measured)."""
     silent = func.clock_timestamp() - timedelta(seconds=load().provisioning.lease_seconds)
     waiting = exists().where(Outbox.request_id == OnboardingRequest.id, Outbox.done_at.is_(None))
-    told = exists().where(Outbox.request_id == OnboardingRequest.id, Outbox.topic == "release", Outbox.done_at > silent)
+    told = exists().where(Outbox.request_id == OnboardingRequest.id, Outbox.topic.in_(("release", "activate")), Outbox.done_at > silent)
     forgotten = OnboardingRequest.state.in_((RequestState.WAITING_RETRY, RequestState.PREPARED))
+    given_up = exists().where(Effect.request_id == OnboardingRequest.id, Effect.name == LINK, Effect.state == EffectState.FAILED)
+    asked = exists().where(ActivationContact.request_id == OnboardingRequest.id, ActivationContact.state == ActivationState.PENDING)
+    # the state of a done request does not say that its new link is still to be sent
+    unsent = and_(OnboardingRequest.state == RequestState.DONE, asked, ~given_up)
     lost = (
         select(OnboardingRequest)
         .outerjoin(Lease, Lease.request_id == OnboardingRequest.id)
@@ -33,6 +38,7 @@ def take_over() -> None:
             or_(
                 OnboardingRequest.state.in_((RequestState.RUNNING, RequestState.APPROVED)),
                 and_(forgotten, func.coalesce(OnboardingRequest.next_try, OnboardingRequest.changed_at) < silent),
+                unsent,
             ),
             or_(Lease.expires_at < func.clock_timestamp(), Lease.request_id.is_(None)),
             OnboardingRequest.changed_at < silent,

@@ -8,9 +8,7 @@ from pathlib import Path
 
 from infra import bootstrap
 from infra.progress import Trouble
-
-DEFAULT = Path("/var/lib/nastup")
-TEST = Path("/var/lib/nastup-test")
+from infra.state import DEFAULT, TEST
 
 
 def main() -> int:

@@ -8,6 +8,8 @@ import fcntl
 import hashlib
 import os
 import shutil
+import socket
+import subprocess
 import sys
 from collections.abc import Generator
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
@@ -16,7 +18,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from infra import distribution, machine
-from infra.progress import say_line, step
+from infra.progress import Trouble, say_line, step
+from infra.state import State
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 LOCKS = CHECKOUT / "infra" / "locks"
@@ -27,6 +30,8 @@ def set_up(state: Path, tests: bool = False) -> Path:
     """Everything that a start needs on this machine; the interpreter of STATE/venv."""
     fresh = not (state / "venv").exists()
     machine.check(state, gigabytes=4 if fresh else 0.5)
+    State(state).refuse_place()
+    _refuse_running(state)
     state.mkdir(parents=True, exist_ok=True)
     python = state / "venv" / "bin" / "python"
     with _alone():
@@ -43,6 +48,13 @@ def set_up(state: Path, tests: bool = False) -> Path:
     return python
 
 
+def _refuse_running(state: Path) -> None:
+    """What runs keeps the libraries it began with: nothing is installed below its feet."""
+    with socket.socket(socket.AF_UNIX) as line:
+        if line.connect_ex(str(state / "run" / "supervisor.sock")) == 0:
+            raise Trouble(f"Nástup already runs in {state}: `python3 -m infra status` shows it, `python3 -m infra stop` ends it.")
+
+
 def _keycloak(state: Path) -> None:
     distribution.fetch()
     distribution.build()
@@ -51,27 +63,34 @@ def _keycloak(state: Path) -> None:
 
 def _python(state: Path, python: Path, lock: Path) -> None:
     wanted = hashlib.sha256((LOCKS / "uv.lock").read_bytes() + lock.read_bytes()).hexdigest()
+    install = [state / "venv/bin/uv", "pip", "install", "-q", "--python", python, "--no-deps", "--compile-bytecode"]
     if _stamp(state, "lock") != wanted:
         with step("virtual environment made"):
-            shutil.rmtree(state / "venv", ignore_errors=True)
-            machine.run([_interpreter(), "-m", "venv", state / "venv"], "venv", "make a virtual environment")
-            pip = [python, "-m", "pip", "install", "-q", "--no-deps", "--require-hashes", "--only-binary", ":all:"]
-            machine.run([*pip, "-r", LOCKS / "uv.lock"], "uv", "install uv")
+            _make_environment(state, python)
         with step("libraries installed"):
-            uv = [state / "venv/bin/uv", "pip", "install", "-q", "--python", python]
-            machine.run(
-                [*uv, "--require-hashes", "--no-deps", "--compile-bytecode", "-r", lock], "libraries", "install the locked libraries"
-            )
+            machine.run([*install, "--require-hashes", "-r", lock], "libraries", "install the locked libraries", _index(python))
         _set_stamp(state, "lock", wanted)
         _set_stamp(state, "wheel", "")
     sources = _hash_of_sources()
     if _stamp(state, "wheel") != sources:
         with step("Nástup built and installed"):
-            uv = [state / "venv/bin/uv", "pip", "install", "-q", "--python", python]
             # --no-cache: uv would take the wheel of an earlier state of this directory
-            own = ["--no-deps", "--no-build-isolation", "--no-cache", "--reinstall-package", "nastup", "--compile-bytecode", CHECKOUT]
-            machine.run([*uv, *own], "wheel", "build and install Nástup")
+            own = ["--no-build-isolation", "--no-cache", "--reinstall-package", "nastup", CHECKOUT]
+            machine.run([*install, *own], "wheel", "build and install Nástup")
         _set_stamp(state, "wheel", sources)
+
+
+def _make_environment(state: Path, python: Path) -> None:
+    shutil.rmtree(state / "venv", ignore_errors=True)
+    machine.run([_interpreter(), "-m", "venv", state / "venv"], "venv", "make a virtual environment")
+    pip = [python, "-m", "pip", "install", "-q", "--no-deps", "--require-hashes", "--only-binary", ":all:"]
+    machine.run([*pip, "-r", LOCKS / "uv.lock"], "uv", "install uv")
+
+
+def _index(python: Path) -> dict[str, str]:
+    """The package index that pip is set to on this machine, told to uv, which does not read pip's settings."""
+    asked = subprocess.run([python, "-m", "pip", "config", "get", "global.index-url"], capture_output=True, text=True, check=False)
+    return {"UV_DEFAULT_INDEX": asked.stdout.strip()} if asked.returncode == 0 else {}
 
 
 def _interpreter() -> str:

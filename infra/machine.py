@@ -14,6 +14,7 @@ FIRST = {"python3-venv": "venv", "maven": "mvn", "openjdk-17-jre-headless": "jav
 SERVERS = ["postgresql", "dovecot-imapd", "dovecot-lmtpd", "dovecot-pgsql", "dovecot-sieve", "postfix", "postfix-pgsql", "restic", "rclone"]
 BROWSER = ["chromium", "fonts-dejavu-core"]
 SERVICES = ("postgresql", "dovecot", "postfix")
+TRUSTED = Path("/etc/ssl/certs/ca-certificates.crt")
 POLICY = Path("/usr/sbin/policy-rc.d")
 STILL = "#!/bin/sh\n# while Nástup installs packages: no service is started\nexit 101\n"
 NO_NETWORK = (
@@ -104,6 +105,8 @@ def run(command: Sequence[str | Path], log: str, purpose: str, environment: dict
     CACHE.mkdir(parents=True, exist_ok=True)
     file = CACHE / f"{log}.log"
     quiet = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
+    if TRUSTED.exists():  # pip and uv bring authorities of their own, and would not know that of an office's proxy
+        quiet |= {name: os.environ.get(name, str(TRUSTED)) for name in ("SSL_CERT_FILE", "PIP_CERT")}
     with file.open("w") as out:
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd="/", env=os.environ | quiet | (environment or {}), check=False

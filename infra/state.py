@@ -64,8 +64,8 @@ class State:
     def path(self, *parts: str) -> Path:
         return self.root.joinpath(*parts)
 
-    def prepare(self) -> None:
-        """Makes the directory itself; refuses a place that the servers' users could not enter."""
+    def refuse_place(self) -> None:
+        """Raises Trouble for a place where the servers could not live: closed to their users, or too deep for a socket's path."""
         if len(str(self.path("mail/run/auth-token-secret.dat.tmp"))) > LONGEST_SOCKET:
             raise Trouble(f"The path {self.root} is too long for the servers' sockets: choose a shorter --state directory.")
         for parent in self.root.parents:
@@ -73,6 +73,10 @@ class State:
                 raise Trouble(
                     f"The servers' users cannot enter {parent}: choose a --state directory that all may enter, under /var/lib or /srv."
                 )
+
+    def prepare(self) -> None:
+        """Makes the directory itself."""
+        self.refuse_place()
         for name, mode in (("", 0o711), ("secrets", 0o700), ("settings", 0o711), ("log", 0o711), ("run", 0o711), ("tls", 0o711)):
             place = self.path(name)
             place.mkdir(parents=True, exist_ok=True)

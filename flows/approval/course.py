@@ -12,6 +12,7 @@ PRAGUE = ZoneInfo("Europe/Prague")
 S, E = RequestState, EffectState
 FINISHED = frozenset({E.HELD, E.PROVED, E.BY_HAND})
 ENDED = frozenset({S.REFUSED, S.WITHDRAWN, S.EXPIRED, S.CANCELLED})
+LINK = "keycloak.send activation link"
 
 PARTS: Mapping[str, Mapping[str, str]] = {
     # step -> effect of the ledger -> part of the step
@@ -25,7 +26,7 @@ PARTS: Mapping[str, Mapping[str, str]] = {
     "backup": {"backup.ensure enrolment": "backup"},
     "proof": {"mail.message comes back": "message", "backup.message is restored": "restore", "mail.remove proof message": "message"},
     "start_day": {"keycloak.open account": "start_day"},
-    "activation": {"keycloak.send activation link": "activation"},
+    "activation": {LINK: "activation"},
 }
 STEP_OF: Mapping[str, str] = {effect: step for step, effects in PARTS.items() for effect in effects}
 EXECUTED = ("account", "mailbox", "backup", "proof", "activation")

@@ -10,15 +10,15 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import ColumnClause, column, select, table
 from sqlalchemy.orm import Session, joinedload, selectinload
 
-from flows.approval.course import ENDED, EXECUTED, FINISHED, PARTS, Activation, Whole, status_of, timeline
+from flows.approval.course import ENDED, EXECUTED, FINISHED, LINK, PARTS, Activation, Whole, status_of, timeline
 from flows.approval.people import Caller
 from flows.approval.queue import WITH_PEOPLE, full_name, holder, open_stage
 from flows.approval.refusals import NotFound
 from flows.approval.sight import requests_seen
 from flows.approval.versions import Return
-from flows.model import Decision, Effect, OnboardingRequest, RequestState, Stage
+from flows.model import Decision, Effect, EffectState, OnboardingRequest, RequestState, Stage
 from flows.plan import GIGABYTE
-from flows.sentence import Sentence, say
+from flows.sentence import Sentence
 
 PRAGUE = ZoneInfo("Europe/Prague")
 NIGHTLY, KEEP_DAYS = "2:10", 90  # what the backup servers are set to; settings of the agents, said to everybody
@@ -223,7 +223,9 @@ NO_LINK_LIVES = frozenset({"expired", "bounced", "used"})
 
 def may_send_again(whole: Whole, by: Caller) -> bool:
     """Whether the page offers a new link; `send_new_link` decides again."""
-    return whole.request.state is S.DONE and whole.activation.state in NO_LINK_LIVES and not by.roles
+    link = whole.effects.get(LINK)
+    given_up = whole.activation.state == "pending" and link is not None and link.state is EffectState.FAILED
+    return whole.request.state is S.DONE and (whole.activation.state in NO_LINK_LIVES or given_up) and not by.roles
 
 
 def returned(whole: Whole) -> Return | None:
@@ -233,8 +235,3 @@ def returned(whole: Whole) -> Return | None:
     decided = [stage.decision for stage in whole.request.stages if stage.decision and stage.decision.verdict == "return"]
     newest = max(decided, key=lambda decision: decision.at)
     return Return(newest.decided_by.name if newest.decided_by else "", newest.at, newest.reason, newest.comments)
-
-
-def why_refused(whole: Whole) -> Sentence | None:
-    decision = next((stage.decision for stage in whole.request.stages if stage.decision and stage.decision.verdict == "refuse"), None)
-    return say("Refused: %(reason)s", reason=decision.reason) if decision else None

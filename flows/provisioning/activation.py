@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import func
 
+from flows.approval.course import LINK
 from flows.connectors import registry
 from flows.connectors.base import Held, Refused, System, Unavailable
 from flows.model import ActivationContact, ActivationState
@@ -12,8 +13,6 @@ from flows.provisioning.steps import effect
 from flows.provisioning.work import Work
 from flows.sentence import say
 from flows.settings import load
-
-STEP = "keycloak.send activation link"
 
 
 @effect(System.KEYCLOAK, "send activation link")
@@ -30,7 +29,7 @@ def send_link(work: Work, _account: Held) -> Held:
     _sending(work)
     registry.mail().open_activation(address, contact.address, expires)
     registry.identity().send_activation(work.plan.account.person, load().provisioning.activation_hours)
-    crash_point(f"{STEP}:sent_not_noted")
+    crash_point(f"{LINK}:sent_not_noted")
     return _held(_sent(work, expires))
 
 

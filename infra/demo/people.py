@@ -53,17 +53,18 @@ def activate(browser: Browser, link: str, password: str, remember: Callable[[Cre
     onward = page.link("action-token")  # an information page comes first, so that a mail scanner does not use the link up
     if onward is None:
         raise NotProved(f"The activation link does not open. The page says: {page.says}")
-    page, kept = browser.get(onward), Credentials(password, "")
+    page, seed, password_is_set = browser.get(onward), "", False
     for _ in range(MOST_FORMS):
         if form := page.form("totpSecret"):
             kept = Credentials(password, form.fields["totpSecret"])
             remember(kept)
-            page = browser.send(page, form, {"totp": kept.totp.now(), "userLabel": "telefon"})
+            code = next(_codes(kept))
+            page, seed = browser.send(page, form, {"totp": code, "userLabel": "telefon"}), kept.seed
         elif form := page.form("password-new"):
-            page = browser.send(page, form, {"password-new": password, "password-confirm": password})
+            page, password_is_set = browser.send(page, form, {"password-new": password, "password-confirm": password}), True
         else:
             break
-    if not kept.seed or page.status != 200:
+    if page.status != 200 or not seed or not password_is_set or page.form("totpSecret") or page.form("password-new"):
         raise NotProved(f"The activation did not end. The page says: {page.says}")
     return page
 

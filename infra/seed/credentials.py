@@ -57,18 +57,28 @@ def set_credentials(state: State, accounts: dict[Member, str]) -> None:
             done.result()
 
 
+def forget_credentials(state: State, remote: str) -> None:
+    """Removes the password and the second factors of an account: of one whose activation was cut off between its two pages."""
+    with administrator(state) as keycloak:
+        _forget(keycloak, remote, _ok(keycloak.get(f"/users/{remote}/credentials")).json())
+
+
 def _settle(keycloak: httpx2.Client, roles: dict[str, Any], member: Member, remote: str, kept: dict[str, Credentials]) -> None:
     credentials = kept[member.user_name]
     mark = f"{LABEL} {credentials.seed[:4]}"  # which of our second factors is there: one of a lost cast.json is replaced
     present = _ok(keycloak.get(f"/users/{remote}/credentials")).json()
     if not any(each["type"] == "otp" and each.get("userLabel") == mark for each in present):
-        for old in present:
-            _ok(keycloak.delete(f"/users/{remote}/credentials/{old['id']}"))
+        _forget(keycloak, remote, present)
         _set(keycloak, remote, credentials, mark)
     if member.place is None and not any(
         each["name"] == member.role for each in _ok(keycloak.get(f"/users/{remote}/role-mappings/realm")).json()
     ):
         _ok(keycloak.post(f"/users/{remote}/role-mappings/realm", json=[roles[member.role]]))
+
+
+def _forget(keycloak: httpx2.Client, remote: str, credentials: list[dict[str, Any]]) -> None:
+    for each in credentials:
+        _ok(keycloak.delete(f"/users/{remote}/credentials/{each['id']}"))
 
 
 def _set(keycloak: httpx2.Client, remote: str, credentials: Credentials, mark: str) -> None:

@@ -7,10 +7,23 @@ import pytest
 from sqlalchemy import select, update
 
 from flows import activations, deeds, observe, postbox, upkeep
+from flows.approval.course import LINK
 from flows.approval.relink import send_new_link
 from flows.connectors import registry
 from flows.connectors.base import Bounce
-from flows.model import ActivationContact, ActivationState, Audit, Lease, Letter, Lookup, OnboardingRequest, Outbox, RequestState
+from flows.model import (
+    ActivationContact,
+    ActivationState,
+    Audit,
+    Effect,
+    EffectState,
+    Lease,
+    Letter,
+    Lookup,
+    OnboardingRequest,
+    Outbox,
+    RequestState,
+)
 from flows.model.session import open_session, transaction
 from flows.plan import MailDomain, Plan
 from flows.settings import load
@@ -95,6 +108,18 @@ def link_sent(database: Database, request_approved: OnboardingRequest, machine: 
     return request_approved
 
 
+@pytest.fixture
+def link_asked_again(machine: Machine, link_sent: OnboardingRequest, cast: Cast, database: Database) -> OnboardingRequest:
+    """A done request whose link expired and whose new one was handed to Prefect just now."""
+    with transaction() as session:
+        session.execute(update(ActivationContact).values(expires_at=datetime.now(UTC) - timedelta(seconds=1)))
+    activations.follow()
+    with database.used_as("nastup_portal"), open_session(cast.director.person) as session, transaction(session):
+        send_new_link(session, cast.director, str(link_sent.number), "zofie.nova@posta.cz")
+    machine.drain()
+    return link_sent
+
+
 def contact(request: OnboardingRequest) -> ActivationContact:
     with transaction() as session:
         return session.get_one(ActivationContact, request.id)
@@ -155,6 +180,19 @@ def test_with_prefect_down_decisions_wait_and_are_done_in_order_afterwards(machi
         session.execute(update(Outbox).values(not_before=datetime.now(UTC)))
     machine.drain()
     assert machine.run_of(request_approved).state == "Scheduled"
+
+
+def test_a_letter_or_a_deed_on_which_our_program_fails_holds_back_no_others(
+    machine: Machine, request_filed: OnboardingRequest, cast: Cast
+) -> None:
+    due = datetime.now(UTC) - timedelta(hours=1)
+    with transaction() as session:
+        session.add(Letter(kind="of another version", request_id=request_filed.id, person_id=cast.director.person, not_before=due))
+    machine.runs.faults.fail("create", RuntimeError("an answer that nobody foresaw"))  # type: ignore[arg-type]
+    machine.drain()
+    assert sorted(post.to for post in machine.letters.sent) == ["approver@kraj.example", "second_approver@kraj.example"]
+    with transaction() as session:
+        assert session.scalars(select(Outbox.last_error)).one() == "RuntimeError: our mistake"
 
 
 def test_a_run_that_prefect_has_lost_is_created_anew_under_the_next_generation(
@@ -229,6 +267,16 @@ def test_an_expired_link_is_told_and_erased(machine: Machine, link_sent: Onboard
     assert len(letters("activation_expired")) == 1
 
 
+def test_with_the_mail_server_down_an_expired_link_is_erased_there_later(machine: Machine, link_sent: OnboardingRequest) -> None:
+    with transaction() as session:
+        session.execute(update(ActivationContact).values(expires_at=datetime.now(UTC) - timedelta(seconds=1)))
+    machine.mail.faults.unavailable("close_activation")
+    activations.follow()
+    activations.follow()
+    assert (contact(link_sent).state, machine.mail.activations) == (ActivationState.EXPIRED, {})
+    assert len(letters("activation_expired")) == 1
+
+
 def test_a_bounce_is_told_without_the_address(machine: Machine, link_sent: OnboardingRequest) -> None:
     words = "550 5.1.1 <zofie@posta.cz>: no such user"
     machine.mail.returned.append(Bounce("Zofie@posta.cz", datetime.now(UTC) + timedelta(seconds=1), words))
@@ -270,6 +318,43 @@ def test_a_new_link_is_asked_for_only_when_none_lives(
         session.execute(update(Outbox).where(Outbox.topic != "activate").values(done_at=datetime.now(UTC)))
     machine.drain()
     assert machine.run_of(link_sent).state == "AwaitingRetry"
+
+
+def test_a_new_link_whose_run_ended_without_sending_it_is_given_back_to_prefect(
+    machine: Machine, link_asked_again: OnboardingRequest
+) -> None:
+    with transaction() as session:
+        session.execute(update(Outbox).values(done_at=datetime.now(UTC) + timedelta(minutes=1)))
+    upkeep.take_over()  # released a moment ago, no worker has it yet
+    assert not deeds.work()
+    long_ago = datetime.now(UTC) - timedelta(minutes=5)
+    with transaction() as session:
+        session.execute(update(Outbox).values(done_at=long_ago))
+    machine.run_of(link_asked_again).state = "WaitingRetry"
+    upkeep.take_over()
+    upkeep.take_over()
+    machine.drain()
+    assert machine.run_of(link_asked_again).state == "AwaitingRetry"
+
+
+def test_a_new_link_that_could_not_be_sent_at_all_may_be_asked_for_again(
+    machine: Machine, link_asked_again: OnboardingRequest, cast: Cast, database: Database
+) -> None:
+    from flows.approval.refusals import NoLongerOpen
+
+    def ask() -> None:
+        with database.used_as("nastup_portal"), open_session(cast.director.person) as session, transaction(session):
+            send_new_link(session, cast.director, str(link_asked_again.number), "zofie.jina@posta.cz")
+
+    with pytest.raises(NoLongerOpen):
+        ask()
+    with transaction() as session:
+        session.execute(update(Outbox).values(done_at=datetime.now(UTC) - timedelta(minutes=5)))
+        session.add(Effect(request_id=link_asked_again.id, name=LINK, system="keycloak", epoch=1, state=EffectState.FAILED))
+    upkeep.take_over()
+    assert not deeds.work()  # a person decides, it is not tried for ever
+    ask()
+    assert contact(link_asked_again).address == "zofie.jina@posta.cz"
 
 
 def test_a_question_about_a_run_is_answered_from_prefect(
