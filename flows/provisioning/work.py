@@ -106,6 +106,7 @@ def take(request_id: UUID) -> Generator[Work]:
         yield work
     finally:
         stop.set()
+        heart.join()  # a beat that is under way would renew what is given back
         _give_back(work)
 
 
