@@ -41,6 +41,7 @@ class Activation:
     used_at: datetime | None = None
     expires_at: datetime | None = None
     second_otp: bool = False
+    bounced_at: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -59,8 +59,8 @@ def activations_of(session: Session, requests: Sequence[OnboardingRequest]) -> d
     wanted = select(activation_progress).where(activation_progress.c.request_id.in_([request.id for request in requests]))
     found: dict[UUID, Activation] = {}
     for row in session.execute(wanted).mappings():
-        used = row["ended_at"] if row["state"] == "used" else None
-        found[row["request_id"]] = Activation(row["state"], row["sent_at"], used, row["expires_at"], row["second_factors"] > 1)
+        used, bounced = (row["ended_at"] if row["state"] == state else None for state in ("used", "bounced"))
+        found[row["request_id"]] = Activation(row["state"], row["sent_at"], used, row["expires_at"], row["second_factors"] > 1, bounced)
     return found
 
 
@@ -182,6 +182,8 @@ def _activation_events(activation: Activation) -> list[Event]:
     events = [Event(activation.sent_at, "activation_sent")] if activation.sent_at else []
     if activation.used_at:
         events.append(Event(activation.used_at, "activation_used"))
+    if activation.bounced_at:
+        events.append(Event(activation.bounced_at, "activation_bounced"))
     if activation.state == "expired" and activation.expires_at:
         events.append(Event(activation.expires_at, "activation_expired"))
     return events
