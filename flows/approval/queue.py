@@ -63,7 +63,6 @@ class QueueRow(RequestRow):
     days_left: int
     waited_days: int
     hints: list[Hint]
-    decided: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
