@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnClause, column, select, table
 from sqlalchemy.orm import Session, joinedload, selectinload
@@ -18,8 +17,8 @@ from flows.approval.sight import requests_seen
 from flows.model import Decision, Effect, EffectState, OnboardingRequest, RequestState, Stage
 from flows.plan import GIGABYTE
 from flows.sentence import Sentence
+from flows.words import PRAGUE
 
-PRAGUE = ZoneInfo("Europe/Prague")
 NIGHTLY, KEEP_DAYS = "2:10", 90  # what the backup servers are set to; settings of the agents, said to everybody
 S = RequestState
 

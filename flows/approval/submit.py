@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from flows.approval import names, policy
-from flows.approval.drafts import PRAGUE, my_draft
+from flows.approval.drafts import my_draft
 from flows.approval.employee import NewEmployee, read_employee, read_private_address
 from flows.approval.names import Proposal
 from flows.approval.people import Caller
@@ -32,6 +32,7 @@ from flows.model import (
 from flows.plan import Hire, Plan, World, plan_for_employee
 from flows.sentence import Sentence, say
 from flows.settings import load
+from flows.words import PRAGUE
 
 
 def submit(session: Session, by: Caller, draft: UUID) -> OnboardingRequest:
