@@ -114,7 +114,6 @@ def _done(session: Session, request: OnboardingRequest) -> dict[str, Any]:
         "user_name": account.user_name,
         "address": account.email,
         "start": request.start_day,
-        "prepared": False,
         "activation_sent": sent,
     }
 

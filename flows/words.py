@@ -17,7 +17,7 @@ from flows.sentence import Sentence
 
 PRAGUE = ZoneInfo("Europe/Prague")
 NBSP = "\u00a0"
-SECOND, MINUTE, HOUR, DAY = 1, 60, 3600, 86400
+MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
 class Words:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from infra.progress import Trouble, say_line
 from infra.running import running
+from infra.servers import prefect
 from infra.state import State
 from infra.supervise import Supervisor
 from infra.sweep import sweep
@@ -38,9 +39,20 @@ def run_tests(state: State, checkout: Path, words: list[str]) -> int:
                 print(f"\n{name} failed:\n{output}")
             say_line("tests begin")
             pytest = [sys.executable, "-m", "pytest", *words]
-            told = os.environ | {"NASTUP_TEST_STATE": str(state.root)}
+            told = os.environ | _settings(state)
             code = subprocess.run(pytest, cwd=checkout, env=told, stdin=subprocess.DEVNULL, check=False).returncode
     return code or int(bool(wrong))
+
+
+def _settings(state: State) -> dict[str, str]:
+    """How the tests find the servers. Prefect reads its own at the first import; without them it would start a server of its own."""
+    return {
+        "NASTUP_TEST_STATE": str(state.root),
+        "PREFECT_HOME": str(state.path("rooms", "tests")),
+        "PREFECT_API_URL": f"{state.address('prefect')}/api",
+        "PREFECT_API_AUTH_STRING": prefect.auth(state),
+        "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
+    }
 
 
 def _checks(checkout: Path) -> dict[str, str]:

@@ -40,7 +40,7 @@ def error_page(
     label: Sentence | None = None,
 ) -> Response:
     """The page of an error. A fragment that is refused becomes the whole page; one that failed for a moment stays and asks again."""
-    error = {"status": status, "sentence": sentence, "detail": None, "reference": reference, "path": path, "label": label}
+    error = {"status": status, "sentence": sentence, "reference": reference, "path": path, "label": label}
     answer = Frame(request).show("pages/error.html", status, error=error)
     if wants_fragment(request):
         if status >= 500:

@@ -96,7 +96,7 @@ class Repository:
             return WrongKey(detail)
         if "does not exist" in said or "Is there a repository" in said:
             return Gone(say("The repository is not in the backup."), detail)
-        if "401" in said or "403" in said:
+        if re.search(r"\b40[13]\b", said):  # a word of its own, not a part of some hash
             return Misconfigured(say("The backup server refuses the agent's credential."), detail)
         return Unavailable(say("The backup server does not answer."), detail)
 

@@ -3,12 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from zoneinfo import ZoneInfo
 
 from flows.model import Effect, EffectState, OnboardingRequest, RequestState, Stage
 from flows.sentence import Sentence
+from flows.words import PRAGUE
 
-PRAGUE = ZoneInfo("Europe/Prague")
 S, E = RequestState, EffectState
 FINISHED = frozenset({E.HELD, E.PROVED, E.BY_HAND})
 ENDED = frozenset({S.REFUSED, S.WITHDRAWN, S.EXPIRED, S.CANCELLED})
@@ -41,6 +40,7 @@ class Activation:
     used_at: datetime | None = None
     expires_at: datetime | None = None
     second_otp: bool = False
+    bounced_at: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from flows.approval.queue import Listed, page_of, recent
 from flows.approval.refusals import NotFound
 from flows.approval.sight import organisations_seen, own_organisations
 from flows.model import Employment, OnboardingRequest, Organisation, OrganisationRole, Person, RegionalRole, RequestState, ReservedName
+from flows.words import PRAGUE
 
 CZECH = "cs-x-icu"
 FILES = frozenset({"director", "deputy", "clerk"})
@@ -154,7 +155,7 @@ def _person_row(job: Employment, address: str | None) -> PersonRow:
 
 def _state(job: Employment) -> str:
     """active, waiting, prepared or ended."""
-    today = date.today()
+    today = datetime.now(PRAGUE).date()
     if job.state == "ended" or (job.ends and job.ends < today):
         return "ended"
     if job.state == "active":

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID, uuid4
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
@@ -15,8 +14,8 @@ from flows.approval.refusals import FormProblems, NoLongerOpen, NotFound
 from flows.approval.states import move
 from flows.model import ActivationContact, OnboardingRequest, RequestState
 from flows.sentence import say
+from flows.words import PRAGUE
 
-PRAGUE = ZoneInfo("Europe/Prague")
 EDITABLE = frozenset({RequestState.DRAFT, RequestState.RETURNED})
 LONGEST_ANSWER = 2000  # characters kept of one answer in a draft; the check of the form refuses much less
 

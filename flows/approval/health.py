@@ -12,10 +12,10 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from flows.approval.people import Caller
-from flows.approval.queue import PRAGUE
 from flows.approval.runs import READS_RUNS
 from flows.model import Attempt, Effect, Outbox
 from flows.sentence import Sentence, say
+from flows.words import PRAGUE
 
 RECENT = timedelta(hours=24)
 PATIENCE = timedelta(seconds=30)  # a deed that is due longer than this without a try: no dispatcher is at work

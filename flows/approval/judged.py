@@ -1,6 +1,6 @@
 """What a decider needs beside the request: the plan in words, checks against what the portal knows, who decided."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -9,13 +9,14 @@ from flows.approval import directory, working_days
 from flows.approval.decide import may_decide
 from flows.approval.people import Caller
 from flows.approval.progress import KEEP_DAYS, NIGHTLY, Whole
-from flows.approval.queue import PRAGUE, hints
+from flows.approval.queue import hints
 from flows.approval.refusals import NotFound
 from flows.approval.written import mixes_scripts
 from flows.model import OnboardingRequest, Stage
 from flows.plan import GIGABYTE
 from flows.sentence import Sentence, say
 from flows.settings import load
+from flows.words import PRAGUE
 
 LARGE_GB = 25  # above this the decider should look twice
 
@@ -88,7 +89,7 @@ def checks(session: Session, whole: Whole) -> list[dict[str, Any]]:
         found.append(_check("warn", say("The mailbox is large: %(quota)s GB.", quota=quota), say("request")))
     if any(mixes_scripts(word) or not _latin(word) for word in f"{given} {family}".split()):
         found.append(_check("warn", say("The name is not written in Latin letters."), say("request")))
-    submitted = request.submitted_at.astimezone(PRAGUE).date() if request.submitted_at else date.today()
+    submitted = request.submitted_at.astimezone(PRAGUE).date() if request.submitted_at else datetime.now(PRAGUE).date()
     found += [
         _check("warn" if hint.tone == "warn" else "ok", hint.text, say("request"))
         for hint in hints(request, submitted)

@@ -1,7 +1,6 @@
 """What a flow may report back on a request, and what IT may ask of it. A flow cannot approve, and nothing here can."""
 
 from datetime import date, datetime, time
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
@@ -13,9 +12,9 @@ from flows.approval.refusals import NoLongerOpen, NotFound
 from flows.approval.states import move
 from flows.model import Employment, OnboardingRequest, Outbox, RequestState
 from flows.sentence import Sentence, say
+from flows.words import PRAGUE
 
 FLOW = Actor("flow")
-PRAGUE = ZoneInfo("Europe/Prague")
 ENABLED_AT = time(6, 0)  # on the first day of work, Prague time
 
 NOTHING_WRONG: dict[str, object] = {"sentence": None, "detail": None, "owner": None, "next_try": None}

@@ -1,6 +1,6 @@
 """Which letters a change of state writes. The dispatcher puts them into words and sends them; a repeated reason writes nothing twice."""
 
-from datetime import date
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import or_, select
@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from flows.approval.people import Regional
 from flows.model import Letter, OnboardingRequest, RegionalRole
+from flows.words import PRAGUE
 
 
 def write(session: Session, kind: str, request: OnboardingRequest, person: UUID, occasion: str = "") -> None:
@@ -19,7 +20,7 @@ def write(session: Session, kind: str, request: OnboardingRequest, person: UUID,
 
 def write_to_group(session: Session, kind: str, request: OnboardingRequest, group: Regional, occasion: str = "") -> int:
     """A letter to everybody of the group who may deal with this request (not its requester, not its beneficiary). Answers how many."""
-    today = date.today()
+    today = datetime.now(PRAGUE).date()
     members = select(RegionalRole.person_id).where(
         RegionalRole.role == group.value,
         RegionalRole.valid_from <= today,

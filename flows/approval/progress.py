@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnClause, column, select, table
 from sqlalchemy.orm import Session, joinedload, selectinload
@@ -19,8 +18,8 @@ from flows.approval.versions import Return
 from flows.model import Decision, Effect, EffectState, OnboardingRequest, RequestState, Stage
 from flows.plan import GIGABYTE
 from flows.sentence import Sentence
+from flows.words import PRAGUE
 
-PRAGUE = ZoneInfo("Europe/Prague")
 NIGHTLY, KEEP_DAYS = "2:10", 90  # what the backup servers are set to; settings of the agents, said to everybody
 S = RequestState
 
@@ -60,8 +59,8 @@ def activations_of(session: Session, requests: Sequence[OnboardingRequest]) -> d
     wanted = select(activation_progress).where(activation_progress.c.request_id.in_([request.id for request in requests]))
     found: dict[UUID, Activation] = {}
     for row in session.execute(wanted).mappings():
-        used = row["ended_at"] if row["state"] == "used" else None
-        found[row["request_id"]] = Activation(row["state"], row["sent_at"], used, row["expires_at"], row["second_factors"] > 1)
+        used, bounced = (row["ended_at"] if row["state"] == state else None for state in ("used", "bounced"))
+        found[row["request_id"]] = Activation(row["state"], row["sent_at"], used, row["expires_at"], row["second_factors"] > 1, bounced)
     return found
 
 
@@ -183,6 +182,8 @@ def _activation_events(activation: Activation) -> list[Event]:
     events = [Event(activation.sent_at, "activation_sent")] if activation.sent_at else []
     if activation.used_at:
         events.append(Event(activation.used_at, "activation_used"))
+    if activation.bounced_at:
+        events.append(Event(activation.bounced_at, "activation_bounced"))
     if activation.state == "expired" and activation.expires_at:
         events.append(Event(activation.expires_at, "activation_expired"))
     return events

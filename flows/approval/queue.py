@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from sqlakeyset import BadBookmark, InvalidPage, Page, select_page, unserialize_bookmark
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true
@@ -18,8 +17,8 @@ from flows.approval.refusals import NotFound
 from flows.approval.sight import requests_seen
 from flows.model import OnboardingRequest, RequestState, Stage
 from flows.sentence import Sentence, say
+from flows.words import PRAGUE
 
-PRAGUE = ZoneInfo("Europe/Prague")
 PER_PAGE = 25
 COUNTED_AT_MOST = 100  # a larger number says "many" just as well and costs a scan
 STARTS_SOON = timedelta(days=3)
@@ -64,7 +63,6 @@ class QueueRow(RequestRow):
     days_left: int
     waited_days: int
     hints: list[Hint]
-    decided: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)

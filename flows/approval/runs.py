@@ -9,11 +9,12 @@ from sqlalchemy.orm import Session, joinedload
 
 from flows.approval.course import EXECUTED, STEP_OF, Activation, Whole, step_status
 from flows.approval.people import Caller, Regional
-from flows.approval.queue import PRAGUE, WITH_PEOPLE, Listed, full_name, page_of
+from flows.approval.queue import WITH_PEOPLE, Listed, full_name, page_of
 from flows.approval.refusals import NotFound
 from flows.approval.sight import requests_seen
 from flows.model import Attempt, Effect, Lease, Lookup, OnboardingRequest, RequestState
 from flows.sentence import Sentence
+from flows.words import PRAGUE
 
 READS_RUNS = (Regional.IT, Regional.REGION_IT, Regional.AUDITOR)
 MENDS_RUNS = frozenset({Regional.IT, Regional.REGION_IT})

@@ -38,7 +38,6 @@ EFFECT_MOVES: dict[EffectState, frozenset[EffectState]] = {
     E.BY_HAND: frozenset({E.INTENT, E.PROVED}),
 }
 
-OPEN = frozenset(state for state, moves in REQUEST_MOVES.items() if moves)
 EXECUTABLE = frozenset({R.APPROVED, R.RUNNING, R.PREPARED, R.WAITING_RETRY})
 REPEATABLE = EXECUTABLE | {R.DONE}  # a done request may be run again: what is held is found, what is missing is made, the state stays
 

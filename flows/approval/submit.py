@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from flows.approval import colleague, names, policy
 from flows.approval.colleague import number_of
-from flows.approval.drafts import EDITABLE, PRAGUE, my_draft, typed_of
+from flows.approval.drafts import EDITABLE, my_draft, typed_of
 from flows.approval.employee import NewEmployee, read_employee, read_private_address
 from flows.approval.people import Caller
 from flows.approval.post import write_to_group
@@ -27,6 +27,7 @@ from flows.model import (
 )
 from flows.plan import Plan
 from flows.settings import load
+from flows.words import PRAGUE
 
 
 def submit(session: Session, by: Caller, draft: UUID) -> OnboardingRequest:

@@ -11,10 +11,11 @@ from flows.approval.course import Activation
 from flows.approval.directory import starting as requests_starting
 from flows.approval.people import Caller
 from flows.approval.progress import activation_progress, activations_of
-from flows.approval.queue import PRAGUE, drafts, full_name
+from flows.approval.queue import drafts, full_name
 from flows.approval.sight import own_organisations, requests_seen
 from flows.model import OnboardingRequest, RequestState
 from flows.sentence import Sentence
+from flows.words import PRAGUE
 
 Kind = Literal["draft", "returned", "activation_expired", "activation_bounced", "second_otp", "attention", "refused"]
 REFUSED_IS_NEWS = timedelta(days=7)

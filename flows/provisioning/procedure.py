@@ -14,6 +14,7 @@ import structlog
 from prefect.client.schemas.objects import State
 from prefect.exceptions import Abort
 from prefect.states import Cancelled, Completed, Failed, Paused
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from flows.approval import outcome
@@ -40,6 +41,9 @@ def procedure(body: Callable[[Work], None]) -> Callable[[str], State[Any]]:
         except LostLease:
             # the other worker reports the end of this run; a word from us would overwrite it
             raise Abort("another worker has this request") from None
+        except OperationalError as away:  # our own database, which is nobody's mistake
+            log.warning("our database does not answer", request=request_id, fault=type(away.orig).__name__)
+            return Failed(name="DatabaseAway", message="The portal's database did not answer; upkeep gives the work back.")
 
     run.__annotations__ = {"request_id": str, "return": State}
     del run.__wrapped__  # Prefect reads the signature: one id, nothing else
@@ -64,7 +68,7 @@ def _carried_out(work: Work, body: Callable[[Work], None]) -> State[Any]:
         return _needs_person(work, stop)
     except CancelAsked:
         return _end(work, outcome.cancelled, Cancelled(message="Stopped between two steps on request."))
-    except (LostLease, NotApproved):
+    except (LostLease, NotApproved, OperationalError):
         raise
     except Exception as bug:
         log.exception("flow failed", number=work.number)

@@ -15,6 +15,7 @@ from typing import Any, Concatenate, ParamSpec
 import structlog
 from prefect import task
 from prefect.cache_policies import NO_CACHE
+from sqlalchemy.exc import OperationalError
 
 from flows.approval.people import Regional
 from flows.connectors.base import Conflict, ConnectorError, Gone, Held, Misconfigured, Refused, System, Unavailable
@@ -122,7 +123,7 @@ def _attempt(work: Work, step: Step, waits: list[float], body: Callable[[], Held
     crash_point(f"{step.key}:before_call")
     try:
         held = body()
-    except LostLease:
+    except (LostLease, OperationalError):
         raise
     except Exception as fault:
         return _failed(work, step, waits, n, began, fault)

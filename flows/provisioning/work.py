@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import structlog
 from sqlalchemy import func, select, update
@@ -25,6 +24,7 @@ from flows.model import Lease, OnboardingRequest, RequestState
 from flows.model.session import transaction
 from flows.plan import Plan
 from flows.settings import load
+from flows.words import PRAGUE
 
 log = structlog.get_logger()
 
@@ -82,7 +82,7 @@ class Work:
 
 
 def today() -> date:
-    return datetime.now(ZoneInfo("Europe/Prague")).date()
+    return datetime.now(PRAGUE).date()
 
 
 @contextmanager

@@ -1,5 +1,8 @@
 """The realm `nastup`: settings, claims, clients, roles and the worker's four rights. May be repeated; it never removes anything."""
 
+import hashlib
+import json
+from collections.abc import Generator
 from typing import Any
 from uuid import UUID
 
@@ -17,33 +20,66 @@ ROLES = ("founder", "region-it", "security", "dpo", "it", "auditor")
 WORKER_RIGHTS = ("manage-users", "view-users", "query-users", "manage-organizations")
 PERSON_ID = {"name": "person_id", "displayName": "person_id", "permissions": {"view": ["admin"], "edit": ["admin"]}, "multivalued": False}
 
+SETTLED = "nastup.settled"  # attribute of the realm
+
 Json = dict[str, Any]
 
 
+class _Token(httpx2.Auth):
+    """The token of the administrator lives for a minute: a new one is taken when the old one is refused."""
+
+    def __init__(self, state: State) -> None:
+        self.state, self.token = state, ""
+
+    def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
+        for _ in range(2):
+            self.token = self.token or self._fresh()
+            request.headers["Authorization"] = f"Bearer {self.token}"
+            if (yield request).status_code != 401:
+                return
+            self.token = ""
+
+    def _fresh(self) -> str:
+        form = {"grant_type": "password", "client_id": "admin-cli", "username": ADMINISTRATOR}
+        form["password"] = self.state.secret("keycloak_admin")
+        address = f"{self.state.address('keycloak')}/realms/master/protocol/openid-connect/token"
+        return httpx2.post(address, data=form, timeout=PATIENCE).raise_for_status().json()["access_token"]
+
+
 def administrator(state: State) -> httpx2.Client:
-    """The administrator (of the realm master) at .../admin/realms/nastup; the token lives for a minute."""
-    form = {"grant_type": "password", "client_id": "admin-cli", "username": ADMINISTRATOR, "password": state.secret("keycloak_admin")}
-    answer = httpx2.post(f"{state.address('keycloak')}/realms/master/protocol/openid-connect/token", data=form, timeout=PATIENCE)
-    headers = {"Authorization": f"Bearer {answer.raise_for_status().json()['access_token']}"}
-    return httpx2.Client(base_url=f"{state.address('keycloak')}/admin/realms/{REALM}", headers=headers, timeout=PATIENCE)
+    """The administrator (of the realm master) at .../admin/realms/nastup."""
+    return httpx2.Client(base_url=f"{state.address('keycloak')}/admin/realms/{REALM}", auth=_Token(state), timeout=PATIENCE)
 
 
 def ensure_realm(state: State) -> None:
+    """Brings the realm to what stands here. It remembers what it was brought to, so a later start asks one question."""
+    wanted = hashlib.sha256(
+        json.dumps([_settings(state), _scopes(), _clients(state), PERSON_ID, ROLES, WORKER_RIGHTS]).encode()
+    ).hexdigest()
     with administrator(state) as keycloak:
-        if keycloak.get("").status_code == 404:
+        found = keycloak.get("")
+        if found.status_code == 404:
             _ok(keycloak.post(f"{state.address('keycloak')}/admin/realms", json=_settings(state)))
+        elif _ok(found).json()["attributes"].get(SETTLED) == wanted:
+            return
         else:
             _ok(keycloak.put("", json=_settings(state)))
-        _ensure_person_id(keycloak)
-        _ensure_amr_references(keycloak)
-        scopes = {scope["name"]: _ensure_scope(keycloak, scope) for scope in _scopes()}
-        _show_organization_ids(keycloak)
-        clients = {client["clientId"]: _ensure_client(keycloak, client) for client in _clients(state)}
-        for client, scope in (("portal", "nastup"), ("mail-client", "mail")):
-            _ok(keycloak.put(f"/clients/{clients[client]}/default-client-scopes/{scopes[scope]}"))
-        for role in ROLES:
-            _ok(keycloak.post("/roles", json={"name": role}), 409)
-        _give_worker_its_rights(keycloak, clients["nastup-worker"])
+        _ensure_parts(state, keycloak)
+        attributes = _ok(keycloak.get("")).json()["attributes"]
+        _ok(keycloak.put("", json={"attributes": attributes | {SETTLED: wanted}}))  # those that are left out would be removed
+
+
+def _ensure_parts(state: State, keycloak: httpx2.Client) -> None:
+    _ensure_person_id(keycloak)
+    _ensure_amr_references(keycloak)
+    scopes = {scope["name"]: _ensure_scope(keycloak, scope) for scope in _scopes()}
+    _show_organization_ids(keycloak)
+    clients = {client["clientId"]: _ensure_client(keycloak, client) for client in _clients(state)}
+    for client, scope in (("portal", "nastup"), ("mail-client", "mail")):
+        _ok(keycloak.put(f"/clients/{clients[client]}/default-client-scopes/{scopes[scope]}"))
+    for role in ROLES:
+        _ok(keycloak.post("/roles", json={"name": role}), 409)
+    _give_worker_its_rights(keycloak, clients["nastup-worker"])
 
 
 def give_role(keycloak: httpx2.Client, person: UUID, role: str) -> None:

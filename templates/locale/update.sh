@@ -4,7 +4,10 @@
 set -eu
 python=${PYTHON:-python3}
 catalog=templates/locale/cs/LC_MESSAGES/nastup.po
-pot=$(mktemp)
-trap 'rm -f "$pot"' EXIT
+pot=$(mktemp) whole=$(mktemp)
+trap 'rm -f "$pot" "$whole"' EXIT
+sed '/^$/q' "$catalog" > "$whole"  # our header, which Babel would drop or fill with dates
 "$python" -m babel.messages.frontend -q extract -F templates/locale/babel.cfg -k say --sort-output --no-location --omit-header -o "$pot" .
-"$python" -m babel.messages.frontend -q update -i "$pot" -l cs -o "$catalog" --no-fuzzy-matching --omit-header --width 160
+"$python" -m babel.messages.frontend -q update -i "$pot" -l cs -o "$catalog" --no-fuzzy-matching --ignore-obsolete --omit-header --width 160
+cat "$catalog" >> "$whole"
+cat "$whole" > "$catalog"

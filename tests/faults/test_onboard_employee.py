@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import delete, func, select, update
+from sqlalchemy.exc import OperationalError
 
 from flows.approval import operator
 from flows.approval.outcome import try_again
@@ -169,6 +170,19 @@ def test_a_namesake_that_is_not_ours_is_never_adopted(outside: Outside, approved
     assert now(approved).owner == "region-it"
     states = {row.system: row.state.value for row in ledger(approved).values() if row.state.value == "failed"}
     assert list(states.values()) == ["failed"]
+
+
+def test_our_own_database_that_is_away_for_a_moment_is_nobodys_business(outside: Outside, approved: OnboardingRequest) -> None:
+    def restart(call: str) -> None:
+        if call == "ensure":
+            raise OperationalError("SELECT", {}, Exception("the server closed the connection"))
+
+    outside.mail.tell = restart
+    assert run(approved).name == "DatabaseAway"
+    assert now(approved).state is RequestState.RUNNING  # upkeep gives it back
+    outside.mail.tell = lambda _call: None
+    assert run(approved).name == "Completed"
+    assert {kind: outside.writes()[kind] for kind in ONE_OF_EACH} == ONE_OF_EACH
 
 
 def test_a_wrong_credential_is_for_it_and_is_not_hammered(outside: Outside, approved: OnboardingRequest) -> None:

@@ -218,6 +218,7 @@ def test_the_database_refuses_what_the_program_would_not_do(database: Database, 
         "approve without a decision": f"UPDATE onboarding_request SET state = 'approved' WHERE id = '{request.id}'",
         "jump to done": f"UPDATE onboarding_request SET state = 'done' WHERE id = '{request.id}'",
         "another plan": f"UPDATE onboarding_request SET plan_hash = 'x' WHERE id = '{request.id}'",
+        "another requester": f"UPDATE onboarding_request SET requester_id = '{cast.deputy.person}' WHERE id = '{request.id}'",
         "decide for somebody else": decision_of(request.id, cast.second_approver.person),
         "an approval by a rule": f"INSERT INTO decision (id, stage_id, request_id, version, plan_hash, verdict, rule) "
         f"SELECT gen_random_uuid(), id, request_id, 1, '{request.plan_hash}', 'approve', 'r' FROM stage",
@@ -237,9 +238,16 @@ def test_the_database_refuses_what_the_program_would_not_do(database: Database, 
 def test_the_requester_cannot_decide_even_past_the_program(database: Database, cast: Cast) -> None:
     request = filed(cast)
     with database.superuser() as db:
+        db.execute("SET session_replication_role = replica")
         db.execute("UPDATE onboarding_request SET requester_id = %s WHERE id = %s", (cast.approver.person, request.id))
     with portal_of(database, cast.approver) as db, pytest.raises(psycopg.errors.CheckViolation, match="own request"):
         db.execute(decision_of(request.id, cast.approver.person))
+
+
+def test_what_was_approved_cannot_become_another_plan_of_a_new_version(database: Database, cast: Cast) -> None:
+    request = decided(cast.approver, filed(cast)).request
+    with portal_of(database, cast.approver) as db, pytest.raises(psycopg.errors.CheckViolation, match="what was decided"):
+        db.execute("UPDATE onboarding_request SET version = 2, plan = '{}', plan_hash = 'x' WHERE id = %s", (request.id,))
 
 
 def test_the_worker_cannot_decide_nor_make_somebody_an_approver(database: Database, cast: Cast) -> None:

@@ -19,9 +19,14 @@ def test_a_repeat_makes_nothing_twice(state: State):
         with realm.administrator(state) as client:
             return {path: len(client.get(path).json()) for path in ("/clients", "/client-scopes", "/roles", "/authentication/flows")}
 
+    with realm.administrator(state) as client:
+        settled = client.get("").json()["attributes"]
+        client.put("", json={"attributes": settled | {realm.SETTLED: "something else"}}).raise_for_status()
     before = counted()
     realm.ensure_realm(state)
     assert counted() == before
+    with realm.administrator(state) as client:
+        assert client.get("").json()["attributes"] == settled
 
 
 def test_the_workers_account_has_exactly_four_rights(state: State):

@@ -30,7 +30,7 @@ class Visit:
 def pages(scene: Scene) -> dict[str, list[Visit]]:
     """By route: the addresses worth looking at, each for a reader who sees it."""
     number, person, draft = scene.numbers, scene.people, scene.drafts
-    everybody = ("director", "deputy", "clerk", "approver", "founder", "security", "dpo", "it", "auditor")
+    everybody = ("director", "clerk", "approver", "founder", "dpo", "it", "auditor")
     return {
         "/": [Visit(who, "/") for who in everybody],
         "/requests/new/employee": [Visit("director", "/requests/new/employee")],

@@ -9,6 +9,7 @@ from tests.database import Database
 from tests.journeys.addresses import filled, routes, visits
 from tests.journeys.portal import Portal
 from tests.journeys.scene import Scene
+from tests.journeys.words import czech
 
 pytestmark = pytest.mark.servers
 EVERYBODY = ("", "director", "clerk", "hospital_director", "approver", "founder", "security", "dpo", "it", "auditor")
@@ -55,6 +56,21 @@ def test_what_is_somebody_elses_is_not_there(method: str, path: str, scene: Scen
         foreign, missing = (answer(browser, method, address, *names) for address in (there, nowhere))
     assert foreign == missing
     assert foreign[0] == (404 if path in set(routes(method)) else 405)
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("sent", "Activation link sent"),
+        ("used", "Account activated"),
+        ("link_expired", "Activation link expired"),
+        ("bounced", "The private address refused the link"),
+    ],
+)
+def test_what_became_of_the_link_is_told_in_the_history(key: str, words: str, scene: Scene, portal: Portal) -> None:
+    with portal.client("director") as browser:
+        history = browser.get(f"/requests/{scene.numbers[key]}").text.partition('id="history-title"')[2].partition("</section>")[0]
+    assert czech(words) in history
 
 
 def test_the_lists_of_a_stranger_hold_nothing_of_others(scene: Scene, portal: Portal) -> None:

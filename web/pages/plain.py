@@ -22,4 +22,4 @@ def get_privacy(frame: PublicFrame) -> Response:
 @router.get("/activated")
 def get_activated(frame: PublicFrame) -> Response:
     """Where the identity server leads a person after the first password."""
-    return frame.show("pages/activated.html", mail=None)
+    return frame.show("pages/activated.html")

@@ -25,6 +25,5 @@ def get_queue(request: Request, frame: PageFrame, by: CurrentCaller, session: Db
         counts=queue.queue_counts(session, by, asked.values),
         organisations=directory.choices(session, by),
         next_path=next_path(request, listed.next),
-        decided_path=None,
         group=sorted(by.roles & DECIDES)[0].value,
     )

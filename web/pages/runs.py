@@ -50,7 +50,7 @@ def get_run(frame: PageFrame, by: CurrentCaller, session: Db, number: Number) ->
         attempts=runs.attempts(session, whole),
         runs=_in_prefect(session, by, whole),
         logs=_logs(session, by, number),
-        actions={"retry_path": f"/runs/{number}/retry" if mends else None, "cancel_path": None},
+        actions={"retry_path": f"/runs/{number}/retry" if mends else None},
         request_path=f"/requests/{number}",
         history=progress.history(whole),
     )

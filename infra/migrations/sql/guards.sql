@@ -137,15 +137,24 @@ END $$;
 CREATE TRIGGER approved_by_decisions BEFORE UPDATE OF state ON onboarding_request
   FOR EACH ROW WHEN (NEW.state = 'approved' AND OLD.state <> 'approved') EXECUTE FUNCTION approved_by_decisions();
 
--- The plan of a request that was submitted does not change without a new version.
-CREATE FUNCTION plan_is_fixed() RETURNS trigger LANGUAGE plpgsql AS $$
+-- The plan of a request that was submitted does not change without a new version, and none comes once it was approved: the worker
+-- compares a plan with its hash only, so this is what makes the hash the approved one.
+CREATE FUNCTION submitted_is_fixed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+  IF OLD.state <> 'draft' AND (NEW.requester_id, NEW.beneficiary_id, NEW.organisation_id)
+                              IS DISTINCT FROM (OLD.requester_id, OLD.beneficiary_id, OLD.organisation_id) THEN
+    RAISE EXCEPTION 'who asked for whom does not change' USING ERRCODE = 'check_violation';  -- four eyes stand on it
+  END IF;
   IF OLD.state <> 'draft' AND NEW.version = OLD.version AND (NEW.plan_hash, NEW.plan) IS DISTINCT FROM (OLD.plan_hash, OLD.plan) THEN
     RAISE EXCEPTION 'a plan changes only with the version' USING ERRCODE = 'check_violation';
   END IF;
+  IF OLD.state NOT IN ('draft', 'waiting_approval', 'returned')
+     AND (NEW.version, NEW.plan_hash, NEW.plan) IS DISTINCT FROM (OLD.version, OLD.plan_hash, OLD.plan) THEN
+    RAISE EXCEPTION 'what was decided does not change any more' USING ERRCODE = 'check_violation';
+  END IF;
   RETURN NEW;
 END $$;
-CREATE TRIGGER plan_is_fixed BEFORE UPDATE ON onboarding_request FOR EACH ROW EXECUTE FUNCTION plan_is_fixed();
+CREATE TRIGGER submitted_is_fixed BEFORE UPDATE ON onboarding_request FOR EACH ROW EXECUTE FUNCTION submitted_is_fixed();
 
 -- A request from which nothing will come keeps no private address, whoever ended it (the region's people never see that row).
 CREATE FUNCTION erase_private_address() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
