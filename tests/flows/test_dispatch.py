@@ -117,6 +117,8 @@ def link_asked_again(machine: Machine, link_sent: OnboardingRequest, cast: Cast,
     with database.used_as("nastup_portal"), open_session(cast.director.person) as session, transaction(session):
         send_new_link(session, cast.director, str(link_sent.number), "zofie.nova@posta.cz")
     machine.drain()
+    with transaction() as session:
+        session.execute(update(OnboardingRequest).values(changed_at=datetime.now(UTC) - timedelta(days=3)))
     return link_sent
 
 
