@@ -1,17 +1,9 @@
 """A flow with everything real but the three servers outside."""
 
-import os
 from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import select
-
-from infra.servers import prefect
-from infra.state import State
-
-if "NASTUP_TEST_STATE" in os.environ:  # before the first import of Prefect, which reads them then
-    os.environ["PREFECT_API_URL"] = f"{State.of_tests().address('prefect')}/api"
-    os.environ["PREFECT_API_AUTH_STRING"] = prefect.auth(State.of_tests())
 
 from flows.connectors import registry
 from flows.model import Effect, OnboardingRequest

@@ -37,8 +37,12 @@ def pages(scene: Scene) -> dict[str, list[Visit]]:
         "/requests/drafts/{draft}": [
             Visit("director", f"/requests/drafts/{draft['part']}"),
             Visit("director", f"/requests/drafts/{draft['part']}?check=1", 422),
+            Visit("director", f"/requests/drafts/{draft['returned']}"),
         ],
-        "/requests/drafts/{draft}/check": [Visit("director", f"/requests/drafts/{draft['whole']}/check")],
+        "/requests/drafts/{draft}/check": [
+            Visit("director", f"/requests/drafts/{draft['whole']}/check"),
+            Visit("director", f"/requests/drafts/{draft['returned']}/check"),
+        ],
         "/requests": [
             Visit("director", "/requests"),
             Visit("hospital_director", "/requests"),
@@ -57,7 +61,8 @@ def pages(scene: Scene) -> dict[str, list[Visit]]:
             Visit("founder", "/queue"),
         ],
         "/queue/{number}": [
-            Visit("approver", f"/queue/{number[state]}") for state in ("waiting", "overdue", "long", "refused", "withdrawn")
+            Visit("approver", f"/queue/{number[state]}")
+            for state in ("waiting", "overdue", "long", "refused", "withdrawn", "returned", "corrected")
         ],
         "/runs": [Visit("it", "/runs"), Visit("auditor", "/runs?state=needs_attention"), Visit("approver", "/runs?state=prepared")],
         "/runs/{number}": [Visit("it", f"/runs/{number[state]}") for state in (*REACHED_RUNNING, DONE)],

@@ -7,7 +7,7 @@ its last line is the Scene as JSON. The three servers outside are those in memor
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -22,7 +22,7 @@ if "NASTUP_TEST_STATE" in os.environ:  # before the first import of Prefect, whi
 
 from flows import activations
 from flows.approval.decide import StageRef, Verdict, decide
-from flows.approval.drafts import new_draft, save_draft
+from flows.approval.drafts import my_draft, new_draft, save_draft, typed_of
 from flows.approval.people import Caller
 from flows.approval.submit import submit
 from flows.approval.withdraw import withdraw
@@ -61,6 +61,7 @@ STATES = {
     "refused": ("Řehoř", "Ťulpík", "kuchař"),
     "withdrawn": ("Ňadežda", "Hájková", "asistentka pedagoga"),
     "returned": ("Čeněk", "Ůstrý", "správce sítě"),
+    "corrected": ("Otýlie", "Ďásková", "dietní sestra"),
     "expired": ("Lýdie", "Křížová", "knihovnice"),
     "approved": ("Hynek", "Šámal", "učitel dějepisu"),
     "running": ("Běla", "Němečková", "účetní"),
@@ -78,6 +79,7 @@ STATES = {
 CARRIED_OUT = ("sent", "used", "link_expired", "bounced", "second_device")
 SILENT = Unavailable(say("The tables of the mail servers do not answer."), "connection refused")
 PATIENCE = Unavailable(say("The tables of the mail servers do not answer."), "connection refused", after=7200)
+COMMENTS = {"quota_gb": "Stačila by sdílená složka na videa?", "position": "Uveďte celý název pozice."}
 MANY = 27  # more than one page of the queue
 
 
@@ -112,10 +114,14 @@ class Stage:
         self.scene.numbers[key], self.scene.people[key] = str(request.number), str(request.beneficiary_id)
         return request
 
-    def decide(self, request: OnboardingRequest, verdict: Any = "approve", reason: str = "") -> OnboardingRequest:
+    def decide(
+        self, request: OnboardingRequest, verdict: Any = "approve", reason: str = "", comments: Mapping[str, str] | None = None
+    ) -> OnboardingRequest:
         by = self.cast.approver
         with self.database.used_as("nastup_portal"), open_session(by.person, by.roles) as session, transaction(session):
-            return decide(session, by, StageRef(str(request.number), 1), Verdict(verdict, str(request.plan_hash), reason)).request
+            return decide(
+                session, by, StageRef(str(request.number), 1), Verdict(verdict, str(request.plan_hash), reason, comments or {})
+            ).request
 
     def carry_out(self, request: OnboardingRequest) -> str:
         """The name of the state in which the run ends."""
@@ -139,6 +145,7 @@ def play(database: Database) -> Scene:
     stage = Stage(database)
     _waiting(stage)
     _ended_early(stage)
+    _corrected(stage)
     _under_way(stage)
     _carried_out(stage)
     _activations(stage)
@@ -174,10 +181,21 @@ def _ended_early(stage: Stage) -> None:
     back = stage.file("withdrawn", cast.director, cast.school)
     with stage.database.used_as("nastup_portal"), open_session(cast.director.person) as session, transaction(session):
         withdraw(session, cast.director, str(back.number))
-    for state in ("returned", "expired"):  # no function of this version leads there yet; the pages have words for them
-        request = stage.file(state, cast.director, cast.school)
-        stage.change("UPDATE onboarding_request SET state = %s WHERE id = %s", state, request.id)
-        stage.change("UPDATE stage SET state = 'closed' WHERE request_id = %s", request.id)
+    old = stage.file("expired", cast.director, cast.school)  # no function of this version leads there yet; the pages have words for it
+    stage.change("UPDATE onboarding_request SET state = 'expired' WHERE id = %s", old.id)
+    stage.change("UPDATE stage SET state = 'closed' WHERE request_id = %s", old.id)
+
+
+def _corrected(stage: Stage) -> None:
+    """One that is to be corrected, and one that was corrected and waits again."""
+    director = stage.cast.director
+    for key in ("returned", "corrected"):
+        request = stage.decide(stage.file(key, director, stage.cast.school), "return", "Prosím ještě jednou.", COMMENTS)
+        stage.scene.drafts[key] = str(request.id)
+    with stage.database.used_as("nastup_portal"), open_session(director.person) as session, transaction(session):
+        answers = typed_of(my_draft(session, director, UUID(stage.scene.drafts["corrected"]))) | {"quota_gb": "5"}
+        save_draft(session, director, request.id, answers, "jina.adresa@posta.cz")
+        submit(session, director, request.id)
 
 
 def _under_way(stage: Stage) -> None:
