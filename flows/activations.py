@@ -4,6 +4,7 @@ The private address is erased at the end.
 """
 
 import re
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -23,26 +24,40 @@ from flows.plan import Plan
 
 log = structlog.get_logger()
 UPKEEP = Actor("upkeep")
+CLOCKS_DIFFER = timedelta(seconds=30)  # at most, between the identity server and our database
 WATCHED_AFTER_USE = timedelta(days=2)  # an unused second link still works after the first: a second device is an alarm
 
 
 def follow() -> None:
-    """Looks at every link that lives, and for a while at those that were used."""
-    for request_id in _open():
+    """Looks at every link that lives, and for a while at those that were used; the older one is, the more seldom."""
+    for request_id, since in _open():
+        if not _due(request_id, since):
+            continue
         try:
             _look(request_id)
         except ConnectorError as fault:
             log.warning("activation not looked at", request=str(request_id), fault=type(fault).__name__)
 
 
-def _open() -> Sequence[UUID]:
+def _open() -> Sequence[tuple[UUID, datetime]]:
     recently = func.clock_timestamp() - WATCHED_AFTER_USE
-    watched = and_(
-        ActivationContact.state == ActivationState.USED, ActivationContact.ended_at > recently, ActivationContact.second_factors < 2
-    )
+    watched = and_(ActivationContact.state == ActivationState.USED, ActivationContact.ended_at > recently)
     living = or_(ActivationContact.state == ActivationState.SENT, watched)
+    since = func.coalesce(ActivationContact.ended_at, ActivationContact.sent_at)
     with transaction() as session:
-        return session.scalars(select(ActivationContact.request_id).where(living)).all()
+        return [(row[0], row[1]) for row in session.execute(select(ActivationContact.request_id, since).where(living))]
+
+
+def _due(request_id: UUID, since: datetime) -> bool:
+    """At first with every look of upkeep, later after a hundredth of its age: each look asks the identity server."""
+    pause = (datetime.now(UTC) - since).total_seconds() / 100
+    if time.monotonic() - _looked.get(request_id, float("-inf")) < pause:
+        return False
+    _looked[request_id] = time.monotonic()
+    return True
+
+
+_looked: dict[UUID, float] = {}  # of this dispatcher; another one that looks too does no harm
 
 
 def _look(request_id: UUID) -> None:
@@ -54,15 +69,26 @@ def _look(request_id: UUID) -> None:
         request = session.get_one(OnboardingRequest, request_id)
         if contact.state is ActivationState.USED:
             _second_device(session, request, contact, seen)
-        elif seen.password and seen.second_factors:
+        elif end := _ended(contact, seen):
             contact.second_factors = seen.second_factors
-            _end(session, request, contact, ActivationState.USED)
-        elif contact.expires_at and contact.expires_at < datetime.now(UTC):
-            _end(session, request, contact, ActivationState.EXPIRED)
-        else:
-            return
-        # before the commit: a mail server that is away leaves the link among those that are looked at, or its copy of the address stayed
-        registry.mail().close_activation(plan.mailbox.address)
+            _end(session, request, contact, end)
+            # before the commit: a mail server that is away leaves the link among those that are looked at
+            registry.mail().close_activation(plan.mailbox.address)
+
+
+def _ended(contact: ActivationContact, seen: CredentialsSeen) -> ActivationState | None:
+    if contact.state is not ActivationState.SENT:
+        return None
+    if _used(contact, seen):
+        return ActivationState.USED
+    late = contact.expires_at and contact.expires_at < datetime.now(UTC)
+    return ActivationState.EXPIRED if late else None
+
+
+def _used(contact: ActivationContact, seen: CredentialsSeen) -> bool:
+    """Whoever lost a phone still has an old password and an old second factor: something must be younger than the link."""
+    begun = contact.sending_at or contact.sent_at
+    return bool(seen.password and seen.second_factors and seen.newest and begun and seen.newest > begun - CLOCKS_DIFFER)
 
 
 def _second_device(session: Session, request: OnboardingRequest, contact: ActivationContact, seen: CredentialsSeen) -> None:

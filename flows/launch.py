@@ -4,6 +4,7 @@ Every topic may be handled twice: a dispatcher that dies after the call and befo
 """
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
@@ -14,7 +15,8 @@ from flows.approval.course import LINK
 from flows.approval.policy import route
 from flows.connectors import registry
 from flows.connectors.base import Gone
-from flows.model import OnboardingRequest, Outbox, RequestKind, Stage
+from flows.model import Lease, OnboardingRequest, Outbox, RequestKind, Stage
+from flows.settings import load
 
 FLOWS = {RequestKind.EMPLOYEE: "onboard-employee"}
 
@@ -38,12 +40,20 @@ def _wait(session: Session, request: OnboardingRequest, payload: dict[str, Any])
 
 def _release(session: Session, request: OnboardingRequest, payload: dict[str, Any]) -> None:
     """A run that Prefect has lost is created anew under the next generation."""
+    lost = bool(payload.get("lost")) or _abandoned(session, request)
     try:
-        registry.runs().release(request.id, request.generation, again=bool(payload.get("again")), lost=bool(payload.get("lost")))
+        registry.runs().release(request.id, request.generation, again=bool(payload.get("again")), lost=lost)
     except Gone:
         request.generation += 1
         _create(session, request, payload)
         registry.runs().release(request.id, request.generation, again=True)
+
+
+def _abandoned(session: Session, request: OnboardingRequest) -> bool:
+    """Whether a run that Prefect believes to be alive has no worker: its lease ended so long ago that it cannot be just ending."""
+    lease = session.get(Lease, request.id)
+    long_ago = datetime.now(UTC) - timedelta(seconds=load().provisioning.lease_seconds)
+    return lease is not None and lease.expires_at < long_ago
 
 
 def _cancel(_session: Session, request: OnboardingRequest, payload: dict[str, Any]) -> None:

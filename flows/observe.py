@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import structlog
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -10,6 +11,9 @@ from flows.connectors import registry
 from flows.connectors.base import ConnectorError, Gone
 from flows.model import Lookup, OnboardingRequest
 from flows.model.session import transaction
+from flows.sentence import say
+
+log = structlog.get_logger()
 
 
 def work() -> bool:
@@ -23,6 +27,10 @@ def work() -> bool:
             question.answer = KINDS[question.kind](session, question.question)
         except ConnectorError as fault:
             question.sentence, question.detail = fault.sentence.as_json(), fault.detail
+        except Exception as bug:  # answered too, or it would stand before all later questions for ever
+            log.exception("question not answered", kind=question.kind)
+            mistake = say("Our program made a mistake with this question. Tell the people who run the portal.")
+            question.sentence, question.detail = mistake.as_json(), type(bug).__name__
         question.answered_at = func.clock_timestamp()  # pyright: ignore[reportAttributeAccessIssue]
         return True
 

@@ -10,12 +10,13 @@ from sqlalchemy.orm import Session, joinedload
 
 from flows import texts
 from flows.approval import versions
+from flows.approval.people import Regional
 from flows.connectors import registry
 from flows.connectors.base import ConnectorError, Post
 from flows.model import ActivationContact, ActivationState, Decision, Letter, OnboardingRequest, Person, Stage
 from flows.model.session import transaction
 from flows.plan import Plan
-from flows.sentence import Sentence
+from flows.sentence import Sentence, say
 from flows.settings import Mail, Portal, load
 
 log = structlog.get_logger()
@@ -119,7 +120,8 @@ def _done(session: Session, request: OnboardingRequest) -> dict[str, Any]:
 
 
 def _attention(_session: Session, request: OnboardingRequest) -> dict[str, Any]:
-    return {"problem": Sentence.from_json(request.sentence), "owner": request.owner}
+    again = say("What was done already was looked at once more, and not everything was found or proved.")
+    return {"problem": Sentence.from_json(request.sentence) or again, "owner": request.owner or Regional.IT.value}
 
 
 def _second_factor(session: Session, request: OnboardingRequest) -> dict[str, Any]:

@@ -6,19 +6,30 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import structlog
-from sqlalchemy import and_, exists, func, or_, select
+from sqlalchemy import and_, delete, exists, func, or_, select
 
 from flows import activations
 from flows.approval.audit import Actor
 from flows.approval.course import LINK
 from flows.approval.states import move
-from flows.model import ActivationContact, ActivationState, Effect, EffectState, Lease, OnboardingRequest, Outbox, RequestState
+from flows.model import (
+    ActivationContact,
+    ActivationState,
+    Effect,
+    EffectState,
+    Lease,
+    LogoutToken,
+    Lookup,
+    OnboardingRequest,
+    Outbox,
+    RequestState,
+)
 from flows.model.session import transaction
 from flows.settings import load
 
 log = structlog.get_logger()
 UPKEEP = Actor("upkeep")
-DRAFT_LIVES = timedelta(days=30)
+DRAFT_LIVES, ANSWER_LIVES, TOKEN_LIVES = timedelta(days=30), timedelta(days=7), timedelta(days=1)
 
 
 def take_over() -> None:
@@ -63,6 +74,13 @@ def expire_drafts() -> None:
             move(session, draft, RequestState.EXPIRED, UPKEEP)
 
 
+def sweep() -> None:
+    """Answers that a page asked for a week ago, and log-out tokens that have long expired."""
+    with transaction() as session:
+        session.execute(delete(Lookup).where(Lookup.asked_at < func.clock_timestamp() - ANSWER_LIVES))
+        session.execute(delete(LogoutToken).where(LogoutToken.seen_at < func.clock_timestamp() - TOKEN_LIVES))
+
+
 @dataclass
 class Chore:
     """Something done every so often by the dispatcher's own clock; an error of one does not hold back the others."""
@@ -72,7 +90,13 @@ class Chore:
     last: float = field(default=float("-inf"))
 
 
-CHORES = [Chore(take_over, 5), Chore(activations.follow, 5), Chore(activations.read_bounces, 15), Chore(expire_drafts, 3600)]
+CHORES = [
+    Chore(take_over, 5),
+    Chore(activations.follow, 5),
+    Chore(activations.read_bounces, 15),
+    Chore(expire_drafts, 3600),
+    Chore(sweep, 3600),
+]
 
 
 def work() -> bool:

@@ -6,7 +6,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from flows.approval import post
-from flows.approval.audit import Actor
+from flows.approval.audit import Actor, record
 from flows.approval.people import Caller, Regional
 from flows.approval.refusals import NoLongerOpen, NotFound
 from flows.approval.states import move
@@ -58,6 +58,12 @@ def done(session: Session, request: OnboardingRequest) -> None:
     )
     session.execute(update(Employment).where(*work).values(state="active"))
     post.write(session, "done", request, request.requester_id)
+
+
+def repeat_ended(session: Session, request: OnboardingRequest, how: str) -> None:
+    """A repeat of a done request did not come to its end. The request stays done; IT is told, once a day."""
+    record(session, FLOW, "request.repeat_ended", request.id, {"how": how})
+    post.write_to_group(session, "needs_attention", request, Regional.IT, occasion=f"repeat {datetime.now(PRAGUE).date()}")
 
 
 def try_again(session: Session, by: Caller, number: str) -> OnboardingRequest:

@@ -70,11 +70,12 @@ class Held:
 
 @dataclass(frozen=True)
 class CredentialsSeen:
-    """What a person has set up so far: asked after the activation link went out."""
+    """What a person has set up so far: asked after the activation link went out. `newest`: when the last of it was made."""
 
     password: bool
     second_factors: int
     email_verified: bool
+    newest: datetime | None = None
 
 
 @dataclass(frozen=True)

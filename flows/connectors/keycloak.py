@@ -7,6 +7,7 @@ personal data: they are never logged nor put into an error, only their status an
 
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -102,11 +103,13 @@ class KeycloakIdentity:
 
     def credentials(self, person: UUID) -> CredentialsSeen:
         account = self._need_account(person)
-        kinds = [entry["type"] for entry in asked("read credentials", self._admin.get_credentials, account["id"])]
+        entries = asked("read credentials", self._admin.get_credentials, account["id"])
+        kinds, made = [entry["type"] for entry in entries], [entry["createdDate"] for entry in entries if entry.get("createdDate")]
         return CredentialsSeen(
             password="password" in kinds,
             second_factors=sum(kind in SECOND_FACTORS for kind in kinds),
             email_verified=bool(account.get("emailVerified")),
+            newest=datetime.fromtimestamp(max(made) / 1000, UTC) if made else None,  # milliseconds
         )
 
     def _account(self, person: UUID) -> dict[str, Any] | None:

@@ -89,11 +89,13 @@ def _needs_person(work: Work, stop: NeedsPerson) -> State[Any]:
 
 
 def _end(work: Work, move: Callable[[Session, OnboardingRequest], None], state: State[Any]) -> State[Any]:
-    """Our row first, then Prefect's. A request that was done before stays done, whatever a repeat met."""
+    """Our row first, then Prefect's. A request that was done before stays done; what a repeat met is told all the same."""
     with work.fenced() as session:
         request = _request(session, work)
         if request.state is not RequestState.DONE:
             move(session, request)
+        elif state.name != "Completed":
+            outcome.repeat_ended(session, request, state.name or "")
     return state
 
 

@@ -106,7 +106,13 @@ def waits_of(work: Work, step: Step) -> list[float]:
 
 
 def _call(once: Callable[[], Any]) -> Any:
-    return once()
+    """Prefect keeps the text of what a task raises, so nothing but TryAgain is raised: the flow raises the rest."""
+    try:
+        return once()
+    except TryAgain:
+        raise
+    except Exception as other:
+        return other
 
 
 def _worth_retrying(_task: Any, _run: Any, state: Any) -> bool:

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from flows.connectors import registry
 from infra.demo.mailbox import OwnMail
-from infra.demo.records import Ledger
+from infra.demo.records import Ledger, person_of
 from infra.demo.story import NAME, PRIVATE, Story
 from infra.state import State
 
@@ -19,6 +20,7 @@ ARRIVED, RESTORED, LINK = "mail.message comes back", "backup.message is restored
 
 def as_dict(state: State, story: Story, held: Ledger, mail: OwnMail, repeat: Mapping[str, Any], activation: str) -> dict[str, Any]:
     """{"request", "state", "identity", "mailbox", "backup", "repeat", "seconds"}: ids, hashes (sha256, hex) and seconds; no secret."""
+    credentials = registry.identity().credentials(person_of(story.number))
     return {
         "request": story.number,
         "state": held.state,
@@ -28,13 +30,14 @@ def as_dict(state: State, story: Story, held: Ledger, mail: OwnMail, repeat: Map
             "organisation": str(held.held[MEMBER]["id"]).split("/", maxsplit=1)[0],
             "activation_mail": PRIVATE,
             "activation": activation,
-            "password_and_second_factor": "set by the person",
+            "password": credentials.password,
+            "second_factors": credentials.second_factors,
         },
         "mailbox": {
             "address": story.address,
             "arrived_sha256": held.fact(ARRIVED, "sha256"),
             "arrived_seconds": held.fact(ARRIVED, "seconds"),
-            "own_token_login": True,
+            "own_token_login": {"messages_found": mail.messages_before},
             "own_message_sha256": mail.sha256,
             "own_message_seconds": mail.seconds,
         },
@@ -58,7 +61,8 @@ def show(proof: Mapping[str, Any]) -> None:
         f"  Proof: {NAME}, request {proof['request']}, {proof['state']}",
         f"    account    {identity['user_name']}  {identity['account']}",
         f"               member of organisation {identity['organisation']}",
-        f"               activation letter to {identity['activation_mail']}: {identity['activation']}; password and second factor are hers",
+        f"               activation letter to {identity['activation_mail']}: {identity['activation']}; "
+        f"at Keycloak: {'a password' if identity['password'] else 'NO PASSWORD'}, {identity['second_factors']} second factor",
         f"    mailbox    {mailbox['address']}, opened by IMAP with her own token",
         f"               proof message  sha256 {mailbox['arrived_sha256']}  ({mailbox['arrived_seconds']} s)",
         f"               her own letter sha256 {mailbox['own_message_sha256']}  ({mailbox['own_message_seconds']} s)",

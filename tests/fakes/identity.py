@@ -1,6 +1,7 @@
 """An identity system in memory."""
 
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 from flows.connectors.base import Conflict, CredentialsSeen, Gone, Held, Refused
@@ -108,7 +109,7 @@ class FakeIdentity(Fake):
         """The person follows the link and sets a password and a second factor."""
         with self.lock:
             found = self.people[person]
-            found.credentials = CredentialsSeen(True, found.credentials.second_factors + 1, True)
+            found.credentials = CredentialsSeen(True, found.credentials.second_factors + 1, True, datetime.now(UTC))
 
     def _need(self, person: UUID) -> Person:
         if person not in self.people:

@@ -278,3 +278,14 @@ def test_the_private_address_never_stands_in_the_ledger(outside: Outside, approv
     with transaction() as session:
         assert session.get_one(ActivationContact, approved.id).address == "zofie@posta.cz"
         assert not any("zofie@posta.cz" in str(row.facts) + str(row.detail) for row in session.scalars(select(Effect)))
+
+
+def test_a_repeat_that_fails_leaves_the_request_done_and_tells_it(outside: Outside, approved: OnboardingRequest, cast: Cast) -> None:
+    run(approved)
+    with transaction() as session:
+        session.execute(delete(Effect).where(Effect.request_id == approved.id))
+    outside.mail.faults.conflict("ensure")
+    assert run(approved).name == "NeedsAttention"
+    assert now(approved).state is RequestState.DONE
+    with transaction() as session:
+        assert session.scalars(select(Letter.person_id).where(Letter.kind == "needs_attention")).all() == [cast.it.person]

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from flows.approval.course import EXECUTED, PARTS, Activation, Whole, step_status, timeline
+from flows.approval.course import EXECUTED, PARTS, STEP_OF, Activation, Whole, step_status, timeline
 from flows.approval.progress import history, progress
 from flows.approval.queue import full_name, holder
 from flows.model import Effect, EffectState, OnboardingRequest, Organisation, Person, RequestState
@@ -122,3 +122,11 @@ def test_a_name_is_written_as_in_a_letter_however_little_of_it_is_there() -> Non
     )
     assert full_name({"given_name": " Jan "}) == "Jan"
     assert full_name({"title_after": "Ph.D."}) == ""
+
+
+def test_every_step_of_the_flow_has_its_place_on_the_page() -> None:
+    import flows.onboard_employee
+    from flows.provisioning.steps import STEPS
+
+    assert flows.onboard_employee.onboard_employee.name == "onboard-employee"
+    assert set(STEP_OF) == set(STEPS)

@@ -10,7 +10,7 @@ from flows import activations, deeds, observe, postbox, upkeep
 from flows.approval.course import LINK
 from flows.approval.relink import send_new_link
 from flows.connectors import registry
-from flows.connectors.base import Bounce
+from flows.connectors.base import Bounce, CredentialsSeen
 from flows.model import (
     ActivationContact,
     ActivationState,
@@ -399,3 +399,56 @@ def test_an_old_draft_expires_and_its_private_address_goes(machine: Machine, cas
     with transaction() as session:
         assert session.scalars(select(OnboardingRequest.state)).one() is RequestState.EXPIRED
         assert session.scalars(select(ActivationContact.address)).one() is None
+
+
+def test_somebody_who_had_a_password_before_has_not_used_the_new_link_yet(
+    machine: Machine, link_sent: OnboardingRequest, cast: Cast, database: Database
+) -> None:
+    person = machine.identity.people[link_sent.beneficiary_id]  # type: ignore[index]
+    person.credentials = CredentialsSeen(True, 1, True, datetime.now(UTC) - timedelta(days=30))
+    activations.follow()
+    assert contact(link_sent).state is ActivationState.SENT
+    machine.identity.opens_link(link_sent.beneficiary_id)  # type: ignore[arg-type]
+    activations.follow()
+    assert (contact(link_sent).state, contact(link_sent).second_factors) == (ActivationState.USED, 2)
+    activations.follow()
+    assert letters("second_factor_added") == []
+
+
+def test_a_run_whose_worker_died_long_ago_does_not_hold_up_a_release(machine: Machine, request_approved: OnboardingRequest) -> None:
+    machine.drain()
+    machine.run_of(request_approved).state = "Running"
+    with transaction() as session:
+        session.add(Lease(request_id=request_approved.id, holder="dead", epoch=1, expires_at=datetime.now(UTC) - timedelta(minutes=5)))
+        session.add(Outbox(topic="release", request_id=request_approved.id, payload={"again": True}))
+    machine.drain()
+    assert machine.run_of(request_approved).state == "AwaitingRetry"
+
+
+def test_a_question_on_which_our_program_fails_is_answered_and_holds_back_no_other(
+    machine: Machine, request_filed: OnboardingRequest, cast: Cast, database: Database
+) -> None:
+    machine.drain()
+    with database.used_as("nastup_portal"), open_session(cast.it.person, cast.it.roles) as session, transaction(session):
+        session.add(Lookup(kind="no_such_kind", asked_by_id=cast.it.person, question={}))
+        session.add(Lookup(kind="run_log", asked_by_id=cast.it.person, question={"number": request_filed.number}))
+    machine.drain()
+    with transaction() as session:
+        asked = {question.kind: question for question in session.scalars(select(Lookup))}
+    assert asked["no_such_kind"].sentence
+    assert asked["run_log"].answer
+
+
+def test_old_answers_and_log_out_tokens_are_swept(machine: Machine, cast: Cast, database: Database) -> None:
+    with database.superuser() as db:
+        for days in (1, 8):
+            db.execute(
+                "INSERT INTO lookup (id, kind, asked_by_id, question, asked_at) "
+                "VALUES (gen_random_uuid(), 'x', %s, '{}', now() - make_interval(days => %s))",
+                (cast.it.person, days),
+            )
+            db.execute("INSERT INTO logout_token (jti, seen_at) VALUES (%s, now() - make_interval(hours => %s))", (str(days), days * 10))
+    upkeep.sweep()
+    with database.superuser() as db:
+        assert db.execute("SELECT count(*) FROM lookup").fetchone() == (1,)
+        assert db.execute("SELECT jti FROM logout_token").fetchall() == [("1",)]

@@ -27,3 +27,20 @@ $$ SELECT EXISTS (SELECT FROM employment WHERE organisation_id = wanted_organisa
 
 REVOKE EXECUTE ON FUNCTION corrects, personal_number_taken, names_by_correction_only FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION corrects, personal_number_taken TO nastup_portal;
+
+-- Reserved names are given up only with a request from which nothing was made: refused, taken back, or corrected just now.
+DROP POLICY portal_free ON reserved_name;
+CREATE POLICY portal_free ON reserved_name FOR DELETE TO nastup_portal
+  USING (EXISTS (SELECT FROM onboarding_request q WHERE q.beneficiary_id = person_id AND q.state IN ('refused','withdrawn','returned')));
+
+-- How far an activation is shows on the requests that the asking person sees, and on no others. The function runs with that person's rights.
+CREATE FUNCTION sees_request(wanted uuid) RETURNS boolean LANGUAGE plpgsql STABLE AS
+$$ BEGIN RETURN EXISTS (SELECT FROM onboarding_request q WHERE q.id = wanted); END $$;
+CREATE OR REPLACE VIEW activation_progress AS
+  SELECT c.request_id, c.state, c.links_sent, c.sent_at, c.expires_at, c.ended_at, c.second_factors FROM activation_contact c
+  WHERE sees_request(c.request_id);
+REVOKE EXECUTE ON FUNCTION sees_request FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION sees_request TO nastup_portal;
+
+-- Upkeep sweeps what nobody needs any more.
+GRANT SELECT ON logout_token TO nastup_worker;
