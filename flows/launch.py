@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session
 
 from flows.approval.again import do_again
 from flows.approval.course import LINK
-from flows.approval.policy import route
 from flows.connectors import registry
 from flows.connectors.base import Gone
 from flows.model import Lease, OnboardingRequest, Outbox, RequestKind, Stage
@@ -28,9 +27,9 @@ def handle(session: Session, row: Outbox) -> None:
 
 
 def _create(session: Session, request: OnboardingRequest, payload: dict[str, Any]) -> None:
-    waiting = select(Stage.group_name).where(Stage.request_id == request.id, Stage.state == "open")
-    group = payload.get("waiting_for") or session.scalar(waiting) or route(RequestKind(request.kind))[0].group
-    registry.runs().create(request.id, request.generation, FLOWS[RequestKind(request.kind)], request.number or "", str(group))
+    waiting = select(Stage.group_name).where(Stage.request_id == request.id, Stage.state == "open", ~Stage.opinion).order_by(Stage.position)
+    groups = payload.get("waiting_for") or ", ".join(session.scalars(waiting)) or "nobody"
+    registry.runs().create(request.id, request.generation, FLOWS[RequestKind(request.kind)], request.number or "", str(groups))
 
 
 def _wait(session: Session, request: OnboardingRequest, payload: dict[str, Any]) -> None:

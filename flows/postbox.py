@@ -88,7 +88,7 @@ def _context(session: Session, letter: Letter, reader: Person) -> dict[str, Any]
 
 def _waiting(session: Session, request: OnboardingRequest) -> dict[str, Any]:
     stage = session.scalars(
-        select(Stage).where(Stage.request_id == request.id).order_by(Stage.position.desc(), Stage.opened_at.desc())
+        select(Stage).where(Stage.request_id == request.id, Stage.state == "open").order_by(Stage.opinion, Stage.position)
     ).first()
     facts = {"filed_by": request.requester.name, "position": request.content.get("position", ""), "start": request.start_day}
     return facts | {"due": stage.due_at if stage else None, "group": stage.group_name if stage else ""}

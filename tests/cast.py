@@ -6,6 +6,8 @@ from uuid import UUID, uuid5
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
+from flows.approval import policies
+from flows.approval.audit import Actor
 from flows.approval.people import Caller, Regional
 from flows.model import Organisation, OrganisationRole, Person, RegionalRole
 from tests.database import Database
@@ -71,6 +73,8 @@ def plant(database: Database) -> Cast:
             session.add(OrganisationRole(person_id=uuid5(SPACE, key), organisation_id=place.id, role=key.removeprefix("hospital_")))
         for key, role in REGIONAL.items():
             session.add(RegionalRole(person_id=uuid5(SPACE, key), role=role.value, granted_by="tests"))
+        session.flush()
+        policies.adopt_shipped(session, Actor("tests"))
     engine.dispose()
     return Cast(school, hospital, **{key: caller(key) for key in NAMES})
 

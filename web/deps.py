@@ -11,7 +11,7 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
 from flows.approval import queue
-from flows.approval.people import Caller, regional_roles
+from flows.approval.people import Caller, authority
 from flows.approval.refusals import NotFound
 from flows.approval.sight import held_roles
 from flows.model import OrganisationRole
@@ -50,13 +50,13 @@ def current_caller(request: Request, login: Annotated[Login, Depends(current_log
     """The person with the regional roles that count today; notes the places for the page's menu."""
     today = datetime.now(PRAGUE).date()
     reader = reader_of(request)
-    roles = regional_roles(session, login.person, login.roles, today)
+    roles, standing = authority(session, login.person, login.roles, today)
     held = sorted(held_roles(session, login.person), key=lambda each: ("director", "deputy", "clerk").index(each.role))
     seen: dict[UUID, Place] = {}
     for each in held:
         seen.setdefault(each.organisation_id, _place(each))
     reader.places = sorted(seen.values(), key=lambda place: place.name)
-    reader.caller = Caller(login.person, login.name, roles, login.second_factor, language_of(request))
+    reader.caller = Caller(login.person, login.name, roles, login.second_factor, language_of(request), standing)
     return reader.caller
 
 

@@ -43,6 +43,13 @@ def correct(session: Session, request: OnboardingRequest, employee: NewEmployee)
     return _plan(request, employee, person, names)
 
 
+def rename(session: Session, request: OnboardingRequest, employee: NewEmployee) -> Plan:
+    """The same human under the first names that are free now, because those of the plan are somebody else's. The old ones are given up."""
+    person = Plan.from_json(request.plan or {}).account.person
+    names = _first_free(session, request, employee, lambda names: _keep_names(session, person, names))
+    return _plan(request, employee, person, names)
+
+
 def _first_free(session: Session, request: OnboardingRequest, employee: NewEmployee, take: Callable[[Proposal], None]) -> Proposal:
     """The loser of a race for a name takes the next one."""
     while True:

@@ -81,7 +81,9 @@ def timeline(whole: Whole) -> list[Step]:
 def _decision(request: OnboardingRequest, stage: Stage) -> Step:
     if decision := stage.decision:
         who = decision.decided_by.name if decision.decided_by else decision.rule
-        return Step("decision", "done" if decision.verdict == "approve" else "failed", decision.at, who, note=decision.reason or None)
+        return Step(
+            "decision", "done" if decision.verdict in ("approve", "opinion") else "failed", decision.at, who, note=decision.reason or None
+        )
     status = "skipped" if request.state in ENDED else "running" if stage.state == "open" else "planned"
     return Step("decision", status, due=stage.due_at.astimezone(PRAGUE).date(), note=stage.group_name)
 

@@ -1,109 +1,137 @@
-"""The one function for decisions. Pages, and whatever comes later, call it and nothing else."""
+"""The one function for decisions. Pages, bulk decisions and whatever comes later call it and nothing else."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
+from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, joinedload
 
-from flows.approval import post
+from flows.approval import handling, renew, verdicts, withdraw
 from flows.approval.audit import record
+from flows.approval.eligible import may_decide, seat
 from flows.approval.employee import FIELDS
 from flows.approval.people import Caller, Regional
 from flows.approval.refusals import AlreadyDecided, FormProblems, NoLongerOpen, NotAllowed, NotFound, PlanChanged, SecondFactorNeeded
-from flows.approval.states import move
-from flows.approval.withdraw import give_back
-from flows.model import Decision, OnboardingRequest, Outbox, RequestState, Stage
+from flows.approval.stages import of_version
+from flows.model import Decision, OnboardingRequest, RequestState, Stage
 from flows.sentence import Sentence, say
 
+Verb = Literal["approve", "refuse", "return", "opinion", "take", "hand", "withdraw"]
+ANSWERS = frozenset({"approve", "refuse", "return", "opinion"})
 LONGEST_REASON = 2000  # characters
 CORRECTABLE = (*FIELDS, "private_email")  # fields of the form that a comment may be about
 
 
 @dataclass(frozen=True)
 class StageRef:
-    """The stage as the decider saw it: the request's number and the version that was on the page."""
+    """The stage as the decider saw it: the request's number, the version that was on the page, and which of its stages (None = mine)."""
 
     number: str
     version: int
+    position: int | None = None
 
 
 @dataclass(frozen=True)
 class Verdict:
     """What was decided about which plan. A refusal needs a reason that the applicant will read, a return says what to correct.
 
-    `comments`: sentences by the name of the field they are about.
+    `comments`: sentences by the name of the field they are about. `to`: the colleague to whom a stage is handed.
     """
 
-    verdict: Literal["approve", "refuse", "return"]
-    plan_hash: str
+    verdict: Verb
+    plan_hash: str = ""
     reason: str = ""
     comments: Mapping[str, str] = field(default_factory=dict[str, str])
+    to: UUID | None = None
 
 
 @dataclass(frozen=True)
 class Outcome:
+    """`decision` is None where nothing was answered: taken over, handed over, taken back."""
+
     request: OnboardingRequest
-    stage: Stage
-    decision: Decision
+    stage: Stage | None = None
+    decision: Decision | None = None
 
 
-def decide(session: Session, by: Caller, on: StageRef, verdict: Verdict) -> Outcome:
-    """Records a decision and moves the request on.
+@dataclass(frozen=True)
+class Renewed:
+    """Nothing was decided: the world had changed, so the request has a new version, and this is why. To be kept like an outcome."""
+
+    request: OnboardingRequest
+    changes: list[Sentence]
+
+
+def decide(session: Session, by: Caller, on: StageRef, verdict: Verdict) -> Outcome | Renewed:
+    """Records a decision and moves the request on; the caller commits, whichever of the two comes back.
 
     Raises NotFound, AlreadyDecided, NoLongerOpen, NotAllowed, SecondFactorNeeded, PlanChanged, FormProblems.
     """
-    stage = open_stage(session, by, on)
-    if why_not := may_decide(by, stage):
+    request = _locked(session, on.number)
+    if verdict.verdict == "withdraw":
+        return Outcome(withdraw.withdraw(session, by, request))
+    stage = _asked(session, by, request, on)
+    if verdict.verdict in ANSWERS and (why_not := may_decide(session, by, stage)):
         raise NotAllowed(why_not)
     if not by.second_factor:
         raise SecondFactorNeeded
-    if stage.request.plan_hash != verdict.plan_hash:
+    if verdict.verdict in ("take", "hand"):
+        (handling.take_over if verdict.to is None else handling.hand_over)(session, by, stage, verdict.to)
+        return Outcome(request, stage)
+    if request.plan_hash != verdict.plan_hash:
         raise PlanChanged
-    decision = _record(session, by, stage, verdict)
-    _advance(session, by, stage, verdict)
-    return Outcome(stage.request, stage, decision)
+    words = _words(stage, verdict)
+    if verdict.verdict == "approve" and (changes := renew.changes(session, request)):
+        renew.renew(session, request, by, changes)
+        return Renewed(request, changes)
+    decision = _record(session, by, stage, verdict, words)
+    verdicts.follow(session, by, stage, decision)
+    return Outcome(request, stage, decision)
 
 
-def open_stage(session: Session, by: Caller, on: StageRef) -> Stage:
-    """The stage that is asked now, its request locked. Somebody who was late learns who decided."""
-    found = select(OnboardingRequest).where(OnboardingRequest.number == on.number).with_for_update()
-    request = session.scalars(found.execution_options(populate_existing=True)).one_or_none()
-    if request is None or not by.roles:
+def _locked(session: Session, number: str) -> OnboardingRequest:
+    found = select(OnboardingRequest).where(OnboardingRequest.number == number).with_for_update(of=OnboardingRequest)
+    whole = found.options(joinedload(OnboardingRequest.organisation, innerjoin=True))
+    request = session.scalars(whole.execution_options(populate_existing=True)).one_or_none()
+    if request is None:
+        raise NotFound
+    return request
+
+
+def _asked(session: Session, by: Caller, request: OnboardingRequest, on: StageRef) -> Stage:
+    """The stage that is asked now, for this person where several are. Somebody who was late learns who decided."""
+    if not by.roles:
         raise NotFound
     if request.version != on.version:
         raise PlanChanged
-    stages = select(Stage).where(Stage.request_id == request.id, Stage.version == on.version).order_by(Stage.position)
-    asked = session.scalars(stages.options(joinedload(Stage.decision).joinedload(Decision.decided_by), joinedload(Stage.request))).all()
-    for stage in asked:
-        if stage.state == "open":
-            return stage
-    if decided := [stage.decision for stage in asked if stage.decision]:
-        last = decided[-1]
+    stages = [stage for stage in of_version(session, request) if on.position in (None, stage.position)]
+    if open_now := [stage for stage in stages if stage.state == "open" and request.state is RequestState.WAITING_APPROVAL]:
+        return next((stage for stage in open_now if seat(session, by, stage)), open_now[0])
+    if decided := [stage for stage in stages if stage.decision]:
+        mine = [stage for stage in decided if Regional(stage.group_name) in by.roles] or decided
+        last = max((stage.decision for stage in mine if stage.decision), key=lambda decision: decision.at)
         raise AlreadyDecided(last.decided_by.name if last.decided_by else str(last.rule), last.at, last.verdict)
     raise NoLongerOpen(say("This request is not waiting for a decision any more. Its page says what happened."))
 
 
-def may_decide(by: Caller, stage: Stage) -> Sentence | None:
-    """None when this person may decide this stage, otherwise why not, in words for the page."""
-    request = stage.request
-    if by.person == request.requester_id:
-        return say("You filed this request, so somebody else has to decide it.")
-    if by.person == request.beneficiary_id:
-        return say("This request is about you, so somebody else has to decide it.")
-    if Regional(stage.group_name) not in by.roles:
-        return say("This step is decided by another group of the region.")
-    return None
-
-
-def _words(verdict: Verdict) -> tuple[str, dict[str, str]]:
-    """Reason and comments as they are kept. Raises FormProblems for what is missing or too long."""
+def _words(stage: Stage, verdict: Verdict) -> tuple[str, dict[str, str]]:
+    """Reason and comments as they are kept. Raises FormProblems for what is missing, too long, or does not belong to the stage."""
     reason = verdict.reason.strip()
     comments = {name: words.strip() for name, words in verdict.comments.items() if words.strip()}
+    if stage.opinion != (verdict.verdict == "opinion"):
+        only = (
+            say("Your opinion is asked for here, not a decision.")
+            if stage.opinion
+            else say("A decision is asked for here, not an opinion.")
+        )
+        raise FormProblems({"decision": only})
     if verdict.verdict == "refuse" and not reason:
         raise FormProblems({"reason": say("Write why you refuse; the applicant will read it.")})
+    if verdict.verdict == "opinion" and not reason:
+        raise FormProblems({"reason": say("Write your opinion; those who decide will read it.")})
     if verdict.verdict == "return" and not (reason or comments):
         raise FormProblems({"comment_1": say("Write what is to be corrected; the applicant will read it.")})
     if unknown := set(comments) - set(CORRECTABLE):
@@ -113,63 +141,33 @@ def _words(verdict: Verdict) -> tuple[str, dict[str, str]]:
     return reason, comments if verdict.verdict == "return" else {}
 
 
-def _record(session: Session, by: Caller, stage: Stage, verdict: Verdict) -> Decision:
-    reason, comments = _words(verdict)
-    values = {
-        "plan_hash": verdict.plan_hash,
-        "verdict": verdict.verdict,
-        "reason": reason,
-        "comments": comments,
-        "decided_by_id": by.person,
-    }
-    decision = Decision(stage_id=stage.id, request_id=stage.request_id, version=stage.version, **values)
+def _record(session: Session, by: Caller, stage: Stage, verdict: Verdict, words: tuple[str, dict[str, str]]) -> Decision:
+    mine = seat(session, by, stage)
+    decision = Decision(
+        stage_id=stage.id,
+        request_id=stage.request_id,
+        version=stage.version,
+        plan_hash=verdict.plan_hash,
+        verdict=verdict.verdict,
+        reason=words[0],
+        comments=words[1],
+        decided_by_id=by.person,
+        deputised_for_id=mine.deputised_for if mine else None,
+    )
     try:
         with session.begin_nested():
             session.add(decision)
     except IntegrityError as broken:  # the database's constraints are the last line
         sentence = say("The database refused this decision: somebody decided at the same moment, or it is not yours to make.")
         raise NotAllowed(sentence) from broken
-    facts = {"stage": stage.position, "verdict": verdict.verdict, "plan": verdict.plan_hash, "version": stage.version}
+    facts = {
+        "stage": stage.position,
+        "group": stage.group_name,
+        "verdict": verdict.verdict,
+        "plan": verdict.plan_hash,
+        "version": stage.version,
+    }
+    if decision.deputised_for_id:
+        facts["deputised_for"] = str(decision.deputised_for_id)
     record(session, by.actor, "stage.decided", stage.request_id, facts)
     return decision
-
-
-def _advance(session: Session, by: Caller, stage: Stage, verdict: Verdict) -> None:
-    stage.state = {"approve": "approved", "refuse": "refused", "return": "returned"}[verdict.verdict]
-    session.flush()
-    match verdict.verdict:
-        case "approve":
-            _approved(session, by, stage)
-        case "refuse":
-            _refused(session, by, stage.request)
-        case "return":
-            _returned(session, by, stage)
-
-
-def _refused(session: Session, by: Caller, request: OnboardingRequest) -> None:
-    move(session, request, RequestState.REFUSED, by.actor)
-    give_back(session, request)
-    post.write(session, "refused", request, request.requester_id)
-    session.add(Outbox(topic="cancel", request_id=request.id, payload={"reason": "Refused"}))
-
-
-def _returned(session: Session, by: Caller, stage: Stage) -> None:
-    """Names and employment stay reserved: the applicant corrects the same request."""
-    request = stage.request
-    later = (Stage.request_id == request.id, Stage.version == stage.version, Stage.state == "waiting")
-    session.execute(update(Stage).where(*later).values(state="closed"))
-    move(session, request, RequestState.RETURNED, by.actor)
-    post.write(session, "returned", request, request.requester_id, occasion=str(request.version))
-    session.add(Outbox(topic="wait", request_id=request.id, payload={"waiting_for": "requester"}))
-
-
-def _approved(session: Session, by: Caller, stage: Stage) -> None:
-    request = stage.request
-    following = select(Stage).where(Stage.request_id == request.id, Stage.version == stage.version, Stage.state == "waiting")
-    if after := session.scalars(following.order_by(Stage.position).limit(1)).one_or_none():
-        after.state = "open"
-        post.write_to_group(session, "waiting_for_you", request, Regional(after.group_name), occasion=str(after.id))
-        session.add(Outbox(topic="wait", request_id=request.id, payload={"waiting_for": after.group_name}))
-        return
-    move(session, request, RequestState.APPROVED, by.actor)
-    session.add(Outbox(topic="release", request_id=request.id, not_before=func.clock_timestamp()))

@@ -16,6 +16,7 @@ from flows.approval.written import line_problem, name_problem, tidy
 from flows.sentence import Sentence, say
 
 CONTRACTS = ("employment", "agreement", "external")
+ACCESS = ("standard", "privileged")
 EARLIEST_START = timedelta(days=30)  # before today
 LATEST_START = timedelta(days=2 * 365)  # after today: further away is a typing error
 LONGEST_NAME, LONGEST_TITLE, LONGEST_NUMBER, LONGEST_LINE = 100, 40, 30, 150  # characters
@@ -38,6 +39,11 @@ class NewEmployee:
     start: date
     end: date | None
     quota_gb: int
+    access: str = "standard"  # standard | privileged: administers systems or data of others
+
+    @property
+    def privileged(self) -> bool:
+        return self.access == "privileged"
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self) | {"start": self.start.isoformat(), "end": self.end.isoformat() if self.end else None}
@@ -45,7 +51,7 @@ class NewEmployee:
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> "NewEmployee":
         """The kept answers; other keys of the stored content (the mark of the private address) are not answers."""
-        mine: dict[str, Any] = {name: stored[name] for name in cls.__dataclass_fields__}
+        mine: dict[str, Any] = {name: stored[name] for name in cls.__dataclass_fields__ if name in stored}  # older ones lack `access`
         mine["start"] = date.fromisoformat(mine["start"])
         mine["end"] = date.fromisoformat(mine["end"]) if mine["end"] else None
         return cls(**mine)
@@ -71,6 +77,7 @@ def read_employee(typed: Mapping[str, str], today: date, quota_maximum: int) -> 
         "contract": reading.choice("contract", CONTRACTS),
         "position": reading.line("position", LONGEST_LINE, required=True),
         "manager": reading.line("manager", LONGEST_LINE),
+        "access": reading.choice("access", ACCESS, otherwise="standard"),
     }
     quota = reading.quota(quota_maximum)
     if reading.problems or start is None:
@@ -127,8 +134,9 @@ class _Reading:
                 )
         return text
 
-    def choice(self, field: str, offered: Collection[str]) -> str:
-        if (text := self.typed.get(field, "")) not in offered:
+    def choice(self, field: str, offered: Collection[str], otherwise: str = "") -> str:
+        """`otherwise`: what it is when nothing was answered, as in a draft from before the question was asked."""
+        if (text := self.typed.get(field, "") or otherwise) not in offered:
             self.problems[field] = say("Choose one of the answers.")
         return text
 

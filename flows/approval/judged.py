@@ -6,10 +6,10 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from flows.approval import directory, working_days
-from flows.approval.decide import may_decide
+from flows.approval.eligible import may_decide
 from flows.approval.people import Caller
 from flows.approval.progress import KEEP_DAYS, NIGHTLY, Whole
-from flows.approval.queue import hints
+from flows.approval.queue import hints, open_stages
 from flows.approval.refusals import NotFound
 from flows.approval.written import mixes_scripts
 from flows.model import OnboardingRequest, Stage
@@ -21,19 +21,21 @@ from flows.words import PRAGUE
 LARGE_GB = 25  # above this the decider should look twice
 
 
-def stage_shown(request: OnboardingRequest) -> Stage:
-    """The open stage of this version, else the last that was decided. Raises NotFound for a request without stages."""
+def stage_shown(request: OnboardingRequest, by: Caller) -> Stage:
+    """The open stage of this version (one's own before others), else the last that was decided. Raises NotFound for one without stages."""
     stages = [stage for stage in request.stages if stage.version == request.version]
     decided = [stage for stage in stages if stage.decision]
-    shown = next((stage for stage in stages if stage.state == "open"), decided[-1] if decided else None) or (stages[0] if stages else None)
+    asked = open_stages(request)
+    mine = [stage for stage in asked if stage.group_name in by.groups]
+    shown = next(iter(mine or asked), decided[-1] if decided else None) or (stages[0] if stages else None)
     if shown is None:
         raise NotFound
     return shown
 
 
-def why_not(by: Caller, stage: Stage) -> Sentence | None:
+def why_not(session: Session, by: Caller, stage: Stage) -> Sentence | None:
     """Why this person cannot decide now, in words; None = may."""
-    if reason := may_decide(by, stage):
+    if reason := may_decide(session, by, stage):
         return reason
     if not by.second_factor:
         return say("Decisions need a log-in with the second factor. Log out and log in again with the code from your phone.")

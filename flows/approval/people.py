@@ -5,7 +5,7 @@ from datetime import date
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session, joinedload
 
 from flows.approval.audit import Actor
@@ -24,6 +24,7 @@ class Regional(StrEnum):
 
 
 DECIDES = frozenset({Regional.FOUNDER, Regional.REGION_IT, Regional.SECURITY})
+ASKED = DECIDES | {Regional.DPO}  # have a queue; the DPO gives opinions in it
 
 
 @dataclass(frozen=True)
@@ -38,14 +39,22 @@ class Caller:
     roles: frozenset[Regional]
     second_factor: bool
     language: str = "cs"
+    stands_in: frozenset[tuple[str, UUID]] = frozenset()  # (group, the absent one) for whom this person decides today
 
     @property
     def actor(self) -> Actor:
         return Actor(self.name, self.person)
 
     @property
+    def groups(self) -> frozenset[str]:
+        """The groups whose questions reach this person: their own, and those of the people they stand in for."""
+        own = (role.value for role in self.roles & ASKED)
+        return frozenset((*own, *(group for group, _ in self.stands_in if self.roles)))
+
+    @property
     def decides(self) -> bool:
-        return bool(self.roles & DECIDES)
+        """Has a queue."""
+        return bool(self.groups)
 
     def must_be(self, *roles: Regional) -> None:
         """Raises NotAllowed in words when the person holds none of the roles."""
@@ -53,12 +62,20 @@ class Caller:
             raise NotAllowed(say("This is done by another group of the region. You may read it, but not change it."))
 
 
-def regional_roles(session: Session, person: UUID, token_roles: frozenset[str], today: date) -> frozenset[Regional]:
-    """The roles that count: in the token and in the table, in force today."""
-    rows = session.scalars(select(RegionalRole).where(RegionalRole.person_id == person, RegionalRole.valid_from <= today))
-    return frozenset(
-        Regional(row.role) for row in rows if row.role in token_roles and (row.valid_until is None or row.valid_until >= today)
-    )
+def authority(
+    session: Session, person: UUID, token_roles: frozenset[str], today: date
+) -> tuple[frozenset[Regional], frozenset[tuple[str, UUID]]]:
+    """The regional roles that count (in the token and in the table, in force today), and for whom the person stands in, by group.
+
+    One question to the database, because every page asks it. Nobody without a role of their own stands in for anybody.
+    """
+    absent = func.asking_stands_in().table_valued("group_name", "person_id")
+    standing = select(func.array_agg(func.concat_ws(" ", absent.c.group_name, absent.c.person_id))).scalar_subquery()
+    rows = session.execute(select(RegionalRole, standing).where(RegionalRole.person_id == person, RegionalRole.valid_from <= today)).all()
+    counted = [row for row, _ in rows if row.role in token_roles and (row.valid_until is None or row.valid_until >= today)]
+    written: list[str] = (rows[0][1] or []) if counted else []
+    pairs = [each.rpartition(" ") for each in written]
+    return frozenset(Regional(row.role) for row in counted), frozenset((group, UUID(who)) for group, _, who in pairs)
 
 
 def organisation_roles(session: Session, person: UUID, today: date) -> list[OrganisationRole]:

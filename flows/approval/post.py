@@ -3,12 +3,12 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from flows.approval.people import Regional
-from flows.model import Letter, OnboardingRequest, RegionalRole
+from flows.model import Letter, OnboardingRequest, RegionalRole, Stage
 from flows.words import PRAGUE
 
 
@@ -27,6 +27,15 @@ def write_to_group(session: Session, kind: str, request: OnboardingRequest, grou
         or_(RegionalRole.valid_until.is_(None), RegionalRole.valid_until >= today),
     )
     people = [person for person in set(session.scalars(members)) if person not in (request.requester_id, request.beneficiary_id)]
+    for person in people:
+        write(session, kind, request, person, occasion)
+    return len(people)
+
+
+def write_to_deciders(session: Session, kind: str, request: OnboardingRequest, stage: Stage, occasion: str = "") -> int:
+    """A letter to everybody who may decide the stage today, deputies included and the absent left in peace. Answers how many."""
+    who = func.eligible_deciders(stage.id).table_valued("person_id", "deputised_for_id", "away")
+    people = set(session.scalars(select(who.c.person_id).where(~who.c.away)))
     for person in people:
         write(session, kind, request, person, occasion)
     return len(people)

@@ -42,8 +42,9 @@ NO_ACTIVATION = Activation("none")
 def find(session: Session, by: Caller, number: str) -> Whole:
     """Raises NotFound for what is not there and for what is not this person's, alike."""
     wanted = select(OnboardingRequest).where(OnboardingRequest.number == number, requests_seen(session, by))
-    decided = joinedload(Stage.decision).joinedload(Decision.decided_by)
-    stages = selectinload(OnboardingRequest.stages).options(joinedload(Stage.request), decided)
+    answers = selectinload(Stage.decisions).joinedload(Decision.decided_by)
+    carried = joinedload(Stage.carried_from).selectinload(Stage.decisions).joinedload(Decision.decided_by)
+    stages = selectinload(OnboardingRequest.stages).options(joinedload(Stage.request), joinedload(Stage.holder), answers, carried)
     request = session.scalars(wanted.options(*WITH_PEOPLE, stages)).one_or_none()
     if request is None:
         raise NotFound
@@ -88,6 +89,7 @@ def summary(whole: Whole) -> dict[str, Any]:
         "contract": content.get("contract", ""),
         "personal_number": content.get("personal_number", ""),
         "manager": content.get("manager", ""),
+        "access": content.get("access", "standard"),
     }
 
 
@@ -157,11 +159,10 @@ def history(whole: Whole) -> list[Event]:
     if request.submitted_at:
         events.append(Event(request.submitted_at, "filed", request.requester.name))
     for stage in request.stages:
-        if decision := stage.decision:
-            key = {"approve": "approved", "refuse": "refused", "return": "returned"}[decision.verdict]
-            events.append(
-                Event(decision.at, key, decision.decided_by.name if decision.decided_by else decision.rule, decision.reason or None)
-            )
+        for decision in stage.decisions:
+            key = {"approve": "approved", "refuse": "refused", "return": "returned", "opinion": "opinion"}[decision.verdict]
+            who = decision.decided_by.name if decision.decided_by else decision.rule
+            events.append(Event(decision.at, key, who, decision.reason or None))
     if whole.effects:
         events.append(Event(min(effect.started_at for effect in whole.effects.values()), "started"))
     now: dict[RequestState, str] = {

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, contains_eager, joinedload, selectinload
 
 from flows.approval import working_days
 from flows.approval.names import plain_letters
-from flows.approval.people import DECIDES, Caller
+from flows.approval.people import Caller
 from flows.approval.refusals import NotFound
 from flows.approval.sight import requests_seen
 from flows.model import OnboardingRequest, RequestState, Stage
@@ -168,8 +168,14 @@ def full_name(content: Mapping[str, Any]) -> str:
     return f"{plain}, {after}" if after and plain else plain
 
 
+def open_stages(request: OnboardingRequest) -> list[Stage]:
+    """Who is asked now: several at once where the policy says so; opinions last."""
+    asked = [stage for stage in request.stages if stage.version == request.version and stage.state == "open"]
+    return sorted(asked, key=lambda stage: (stage.opinion, stage.due_at, stage.position))
+
+
 def open_stage(request: OnboardingRequest) -> Stage | None:
-    return next((stage for stage in request.stages if stage.version == request.version and stage.state == "open"), None)
+    return next(iter(open_stages(request)), None)
 
 
 def holder(request: OnboardingRequest) -> str | None:
@@ -205,8 +211,7 @@ def _common(request: OnboardingRequest) -> dict[str, Any]:
 
 
 def _waiting(session: Session, by: Caller, filter_: Mapping[str, str]) -> Select[Any]:
-    groups = [role.value for role in by.roles & DECIDES]
-    here = and_(Stage.state == "open", Stage.group_name.in_(groups), R.state == S.WAITING_APPROVAL)
+    here = and_(Stage.state == "open", Stage.group_name.in_(sorted(by.groups)), R.state == S.WAITING_APPROVAL)
     joined = select(Stage).join(Stage.request).where(here, requests_seen(session, by))
     return joined.where(*_filters(filter_), *_due(filter_.get("due", "")))
 

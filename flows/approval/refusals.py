@@ -45,6 +45,7 @@ class AlreadyDecided(Refusal):
             "approve": say("%(name)s approved this request on %(at)s. Your decision was not needed and nothing of it was kept.", **who),
             "refuse": say("%(name)s refused this request on %(at)s. Your decision was not needed and nothing of it was kept.", **who),
             "return": say("%(name)s returned this request on %(at)s. Your decision was not needed and nothing of it was kept.", **who),
+            "opinion": say("%(name)s gave an opinion about this request on %(at)s. Nothing of yours was kept.", **who),
         }
         super().__init__(words[verdict])
 

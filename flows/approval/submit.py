@@ -8,23 +8,17 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from flows.approval import colleague, names, policy
+from flows.approval import colleague, due, names, policies, renew, standard, verdicts
 from flows.approval.colleague import number_of
 from flows.approval.drafts import EDITABLE, my_draft, typed_of
 from flows.approval.employee import NewEmployee, read_employee, read_private_address
+from flows.approval.facts import facts_of
 from flows.approval.people import Caller
-from flows.approval.post import write_to_group
+from flows.approval.policy import Facts, Policy
 from flows.approval.refusals import FormProblems
+from flows.approval.stages import lay_out, of_version, open_next
 from flows.approval.states import move
-from flows.model import (
-    ActivationContact,
-    OnboardingRequest,
-    Outbox,
-    RequestKind,
-    RequestState,
-    RequestVersion,
-    Stage,
-)
+from flows.model import ActivationContact, OnboardingRequest, Outbox, RequestState, Stage
 from flows.plan import Plan
 from flows.settings import load
 from flows.words import PRAGUE
@@ -39,14 +33,24 @@ def submit(session: Session, by: Caller, draft: UUID) -> OnboardingRequest:
     if request.state not in EDITABLE:
         return request
     employee, address = _read(session, request)
-    corrected = request.state is RequestState.RETURNED
-    plan = colleague.correct(session, request, employee) if corrected else colleague.plant(session, request, employee)
-    _fix(session, request, employee, plan, by, address)
+    before = of_version(session, request) if request.state is RequestState.RETURNED else None
+    plan = colleague.plant(session, request, employee) if before is None else colleague.correct(session, request, employee)
+    policy, facts = _fix(session, request, employee, plan, by, address)
     move(session, request, RequestState.WAITING_APPROVAL, by.actor, number=request.number, submitted_at=func.clock_timestamp())
-    _open_stages(session, request)
-    session.add(Outbox(topic="wait" if corrected else "create", request_id=request.id))
-    session.flush()
+    session.add(Outbox(topic="wait" if before else "create", request_id=request.id))
+    days = {stage.group_name: _days_left(session, stage) for stage in before or [] if stage.state == "returned"}
+    rules = policy.stages("employee", facts)
+    lay_out(session, request, rules, facts, carried=renew.approved_before(before or []), days_left=days)
+    if policy.standard_hires.allows(facts):
+        standard.approve(session, request, policy.standard_hires, by)
+    elif not open_next(session, request, by.actor):
+        verdicts.approved(session, request, by)
     return request
+
+
+def _days_left(session: Session, stage: Stage) -> int:
+    """What was left of the time when it was returned: the clock stood still while the applicant had it."""
+    return due.days_left(session, stage.ended_at, stage.due_at) if stage.ended_at else stage.working_days
 
 
 def _read(session: Session, request: OnboardingRequest) -> tuple[NewEmployee, str]:
@@ -64,36 +68,21 @@ def _read(session: Session, request: OnboardingRequest) -> tuple[NewEmployee, st
     return employee, address
 
 
-def _fix(session: Session, request: OnboardingRequest, employee: NewEmployee, plan: Plan, by: Caller, address: str) -> None:
+def _fix(session: Session, request: OnboardingRequest, employee: NewEmployee, plan: Plan, by: Caller, address: str) -> tuple[Policy, Facts]:
     contact = session.get_one(ActivationContact, request.id)
     salt = contact.salt or secrets.token_hex(16)  # the same for all versions, so that a decider sees whether the address changed
     contact.address, contact.salt = address, salt
     # the content names the private address by a keyed hash only, so a decision is about one address without showing it
     mark = hmac.new(salt.encode(), address.lower().encode(), "sha256").hexdigest()
     number = request.number or session.scalar(select(func.next_number("P")))
+    policy, digest = policies.active(session)
+    facts = facts_of(session, request, employee)
     # version and plan in one statement: the database lets a plan change with the version only
     request.version += request.state is RequestState.RETURNED
     request.number, request.content = number, employee.as_json() | {"private_address_mark": mark}
     request.beneficiary_id, request.start_day = plan.account.person, employee.start
     request.plan, request.plan_hash = plan.as_json(), plan.hash
+    request.facts, request.policy_hash = facts.as_json(), digest
     session.flush()
-    values = {"content": request.content, "plan": request.plan, "plan_hash": request.plan_hash, "by_id": by.person}
-    session.add(RequestVersion(request_id=request.id, version=request.version, **values))
-
-
-def _open_stages(session: Session, request: OnboardingRequest) -> None:
-    opened = datetime.now(PRAGUE)
-    for position, rule in enumerate(policy.route(RequestKind(request.kind)), start=1):
-        state = "open" if position == 1 else "waiting"
-        stage = Stage(
-            request_id=request.id,
-            version=request.version,
-            position=position,
-            group_name=rule.group.value,
-            state=state,
-            due_at=policy.due(opened, rule),
-        )
-        session.add(stage)
-        if state == "open":
-            session.flush()
-            write_to_group(session, "waiting_for_you", request, rule.group, occasion=str(stage.id))
+    renew.keep_version(session, request, by)
+    return policy, facts

@@ -1,26 +1,23 @@
 """Taking a request back, and what a request that will not be executed gives back."""
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
 from flows.approval.people import Caller
-from flows.approval.refusals import NoLongerOpen, NotAllowed, NotFound
+from flows.approval.refusals import NoLongerOpen, NotAllowed
+from flows.approval.stages import close_rest
 from flows.approval.states import move
-from flows.model import Employment, OnboardingRequest, Outbox, RequestState, ReservedName, Stage
+from flows.model import Employment, OnboardingRequest, Outbox, RequestState, ReservedName
 from flows.sentence import say
 
 WITHDRAWABLE = frozenset({RequestState.WAITING_APPROVAL, RequestState.RETURNED, RequestState.NEEDS_ATTENTION})
 
 
-def withdraw(session: Session, by: Caller, number: str) -> OnboardingRequest:
-    """The applicant takes the request back.
+def withdraw(session: Session, by: Caller, request: OnboardingRequest) -> OnboardingRequest:
+    """The applicant takes the request back; it is locked already. Called by `decide` only.
 
-    Raises NotFound for a stranger, NotAllowed for a colleague, NoLongerOpen once it is executed.
+    Raises NotAllowed for a colleague, NoLongerOpen once it is executed.
     """
-    found = select(OnboardingRequest).where(OnboardingRequest.number == number).with_for_update()
-    request = session.scalars(found).one_or_none()
-    if request is None:
-        raise NotFound
     if request.requester_id != by.person:
         raise NotAllowed(say("Only the person who filed this request can take it back."))
     if request.state is RequestState.WITHDRAWN:
@@ -29,7 +26,7 @@ def withdraw(session: Session, by: Caller, number: str) -> OnboardingRequest:
         raise NoLongerOpen(say("The request is already being carried out, so it can no longer be taken back."))
     executed = request.state is RequestState.NEEDS_ATTENTION
     move(session, request, RequestState.WITHDRAWN, by.actor)
-    session.execute(update(Stage).where(Stage.request_id == request.id, Stage.state.in_(("open", "waiting"))).values(state="closed"))
+    close_rest(session, request)
     give_back(session, request, keep_names=executed)
     session.add(Outbox(topic="cancel", request_id=request.id, payload={"reason": "Withdrawn"}))
     return request

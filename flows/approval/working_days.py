@@ -1,5 +1,6 @@
 """Czech working days: Monday to Friday without the public holidays of Act 245/2000 Coll., Easter included (package `holidays`)."""
 
+from collections.abc import Collection
 from datetime import date, datetime, time, timedelta
 from functools import cache
 
@@ -15,18 +16,19 @@ def _public() -> HolidayBase:
     return country_holidays("CZ")  # fills in a year when it is first asked for
 
 
-def is_working(day: date) -> bool:
-    return day.weekday() < 5 and day not in _public()
+def is_working(day: date, closed: Collection[date] = ()) -> bool:
+    """`closed`: days on which an organisation itself does not work."""
+    return day.weekday() < 5 and day not in _public() and day not in closed
 
 
-def between(today: date, due: date) -> int:
+def between(today: date, due: date, closed: Collection[date] = ()) -> int:
     """Working days from today to the due day: 0 = today, negative = late by so many."""
     if due < today:
-        return -between(due, today)
-    return sum(is_working(today + timedelta(days=n)) for n in range(1, (due - today).days + 1))
+        return -between(due, today, closed)
+    return sum(is_working(today + timedelta(days=n), closed) for n in range(1, (due - today).days + 1))
 
 
-def after(opened: datetime, days: int) -> datetime:
+def after(opened: datetime, days: int, closed: Collection[date] = ()) -> datetime:
     """The end of the office hours of the `days`-th working day after the one in which it was opened, in Prague.
 
     The hour is that of the wall clock, so a due time keeps it across both changes of the clock.
@@ -34,5 +36,5 @@ def after(opened: datetime, days: int) -> datetime:
     day = opened.astimezone(PRAGUE).date()
     while days:
         day += timedelta(days=1)
-        days -= is_working(day)
+        days -= is_working(day, closed)
     return datetime.combine(day, END_OF_DAY, PRAGUE)

@@ -2,17 +2,29 @@
 
 from flows.model.base import Base
 from flows.model.ledger import Attempt, Effect, EffectState, Lease
-from flows.model.organisations import Organisation
-from flows.model.people import Employment, LoginAccount, OrganisationRole, Person, RegionalRole, ReservedName
+from flows.model.organisations import ClosedDay, Organisation
+from flows.model.people import (
+    Absence,
+    Employment,
+    LoginAccount,
+    OrganisationRole,
+    Person,
+    RegionalRole,
+    ReservedName,
+    SameHuman,
+    SavedFilter,
+)
 from flows.model.records import ActivationContact, ActivationState, Audit, Letter, LogoutToken, Lookup, Secret, WebSession
-from flows.model.requests import Decision, OnboardingRequest, Outbox, RequestKind, RequestState, RequestVersion, Stage
+from flows.model.requests import Decision, OnboardingRequest, Outbox, Policy, RequestKind, RequestState, RequestVersion, Sample, Stage
 
 __all__ = [
+    "Absence",
     "ActivationContact",
     "ActivationState",
     "Attempt",
     "Audit",
     "Base",
+    "ClosedDay",
     "Decision",
     "Effect",
     "EffectState",
@@ -27,11 +39,15 @@ __all__ = [
     "OrganisationRole",
     "Outbox",
     "Person",
+    "Policy",
     "RegionalRole",
     "RequestKind",
     "RequestState",
     "RequestVersion",
     "ReservedName",
+    "SameHuman",
+    "Sample",
+    "SavedFilter",
     "Secret",
     "Stage",
     "WebSession",

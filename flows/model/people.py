@@ -1,9 +1,9 @@
 """Who is who: one `Person` row is one human, whatever number of accounts, roles and employments that human has."""
 
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy import CheckConstraint, DateTime, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from flows.model.base import Base, Key, Line, Now
@@ -55,9 +55,62 @@ class RegionalRole(Base):
     role: Mapped[Line]
     valid_from: Mapped[date] = mapped_column(server_default=text("CURRENT_DATE"))
     valid_until: Mapped[date | None]
+    head: Mapped[bool] = mapped_column(default=False, server_default="false")  # of the group: the last one who is told that it is late
     granted_by: Mapped[Line]
 
     person: Mapped[Person] = relationship(lazy="raise")
+
+
+class SameHuman(Base):
+    """Two rows of `person` that are one human: said by somebody of region-it, with a reason, for ever. Never found out by a name.
+
+    The SQL function `human(person)` follows the links to their end; four eyes are counted on that.
+    """
+
+    __tablename__ = "same_human"
+    __table_args__ = (CheckConstraint("person_id <> same_as_id", name="two"), CheckConstraint("length(trim(reason)) > 0", name="reason"))
+
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("person.id"), primary_key=True)
+    same_as_id: Mapped[UUID] = mapped_column(ForeignKey("person.id"), index=True)
+    linked_by_id: Mapped[UUID] = mapped_column(ForeignKey("person.id"))
+    reason: Mapped[Line]
+    at: Mapped[Now]
+
+
+class Absence(Base):
+    """Somebody of a group does not decide from/until (both days included); `deputy_id` decides instead, None = the rest of the group."""
+
+    __tablename__ = "absence"
+    __table_args__ = (
+        CheckConstraint("until_day >= from_day", name="order"),
+        CheckConstraint("deputy_id <> person_id", name="another"),
+        Index("ix_absence_deputy", "deputy_id"),
+        Index("ix_absence_person", "person_id"),
+    )
+
+    id: Mapped[Key]
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("person.id"))
+    group_name: Mapped[Line]
+    from_day: Mapped[date]
+    until_day: Mapped[date]
+    deputy_id: Mapped[UUID | None] = mapped_column(ForeignKey("person.id"))
+    told_at: Mapped[Now]
+    cancelled_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+    person: Mapped[Person] = relationship(lazy="raise", foreign_keys=[person_id])
+    deputy: Mapped[Person | None] = relationship(lazy="raise", foreign_keys=[deputy_id])
+
+
+class SavedFilter(Base):
+    """A filter of the queue under a name of the person's own."""
+
+    __tablename__ = "saved_filter"
+    __table_args__ = (UniqueConstraint("person_id", "name"),)
+
+    id: Mapped[Key]
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("person.id"))
+    name: Mapped[Line]
+    query: Mapped[Line]
 
 
 class OrganisationRole(Base):

@@ -58,17 +58,20 @@ class ActivationContact(Base):
 
 
 class Letter(Base):
-    """A letter to be sent once: UNIQUE over what it is about, so a repeated reason does not write twice."""
+    """A letter to be sent once: UNIQUE over what it is about, so a repeated reason does not write twice.
+
+    Without a request it is about a day (the digest) or about what `occasion` names (an absence).
+    """
 
     __tablename__ = "letter"
     __table_args__ = (
-        UniqueConstraint("kind", "request_id", "person_id", "occasion"),
+        UniqueConstraint("kind", "request_id", "person_id", "occasion", postgresql_nulls_not_distinct=True),
         Index("ix_letter_open", "not_before", postgresql_where=text("sent_at IS NULL")),
     )
 
     id: Mapped[Key]
     kind: Mapped[Line]
-    request_id: Mapped[UUID] = mapped_column(ForeignKey("onboarding_request.id"))
+    request_id: Mapped[UUID | None] = mapped_column(ForeignKey("onboarding_request.id"))
     person_id: Mapped[UUID] = mapped_column(ForeignKey("person.id"))
     occasion: Mapped[Line] = mapped_column(default="", server_default="")
     created_at: Mapped[Now]

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from flows.approval import operator
+from flows.approval import operator, policies
 from flows.approval.people import Regional
 from flows.model import Employment, LoginAccount, Organisation, OrganisationRole, Person, RegionalRole, ReservedName
 from infra.seed.cast import Cast, Member, Place
@@ -25,6 +25,7 @@ def plant_rows(session: Session, cast: Cast) -> None:
     for member in cast.regional():
         if session.scalar(select(RegionalRole.id).where(RegionalRole.person_id == member.id, RegionalRole.role == member.role)) is None:
             operator.grant(session, member.id, [Regional(member.role)])
+    policies.adopt_shipped(session, operator.operator())
     for member, place in cast.employees():
         _employee(session, member, place)
 

@@ -10,7 +10,6 @@ from flows.approval.people import Caller
 from flows.approval.refusals import AlreadyDecided, FormProblems, NotFound, PlanChanged
 from flows.approval.submit import submit
 from flows.approval.versions import changes, last_return
-from flows.approval.withdraw import withdraw
 from flows.model import Employment, Letter, OnboardingRequest, Outbox, Person, RequestState, RequestVersion, ReservedName, Stage
 from flows.model.session import open_session, transaction
 from tests.cast import Cast
@@ -111,7 +110,7 @@ def test_a_bad_correction_is_told_at_its_field_and_nothing_is_lost(database: Dat
 def test_the_applicant_may_take_a_returned_request_back(database: Database, cast: Cast) -> None:
     request = returned(cast.approver, filed(cast))
     with open_session(cast.director.person) as session, transaction(session):
-        assert withdraw(session, cast.director, str(request.number)).state is RequestState.WITHDRAWN
+        assert decide(session, cast.director, StageRef(str(request.number), 1), Verdict("withdraw")).request.state is RequestState.WITHDRAWN
 
 
 def test_nobody_but_the_author_corrects(database: Database, cast: Cast) -> None:

@@ -19,7 +19,6 @@ from flows.approval.refusals import (
     SecondFactorNeeded,
 )
 from flows.approval.submit import submit
-from flows.approval.withdraw import withdraw
 from flows.model import ActivationContact, Audit, Decision, Letter, OnboardingRequest, Outbox, Person, RequestState, ReservedName
 from flows.model.session import open_session, transaction
 from tests.cast import Cast
@@ -37,6 +36,7 @@ TYPED = {
     "start": "2026-12-01",
     "end": "",
     "quota_gb": "5",
+    "access": "standard",
 }
 
 
@@ -138,7 +138,7 @@ def test_a_decision_about_a_plan_that_was_not_on_the_page_is_refused(database: D
 def test_a_withdrawn_request_can_no_longer_be_decided(database: Database, cast: Cast) -> None:
     request = filed(cast)
     with open_session(cast.director.person) as session, transaction(session):
-        withdraw(session, cast.director, str(request.number))
+        decide(session, cast.director, StageRef(str(request.number), 1), Verdict("withdraw"))
     with pytest.raises(NoLongerOpen):
         decided(cast.approver, request)
 
@@ -146,10 +146,10 @@ def test_a_withdrawn_request_can_no_longer_be_decided(database: Database, cast: 
 def test_a_colleague_may_not_withdraw_and_a_stranger_finds_nothing(database: Database, cast: Cast) -> None:
     number = str(filed(cast).number)
     with open_session(cast.deputy.person) as session, pytest.raises(NotAllowed), transaction(session):
-        withdraw(session, cast.deputy, number)
+        decide(session, cast.deputy, StageRef(number, 1), Verdict("withdraw"))
     for stranger in (cast.hospital_director, cast.clerk):
         with open_session(stranger.person) as session, pytest.raises(NotFound), transaction(session):
-            withdraw(session, stranger, number)
+            decide(session, stranger, StageRef(number, 1), Verdict("withdraw"))
 
 
 def test_a_draft_that_is_submitted_twice_is_one_request(database: Database, cast: Cast) -> None:
@@ -269,7 +269,7 @@ def test_every_move_stands_once_in_the_unbroken_audit_chain(database: Database, 
         rows = db.execute(
             "SELECT action, previous_hash, hash, encode(sha256(convert_to(audit_text(a), 'UTF8')), 'hex') FROM audit a ORDER BY position"
         ).fetchall()
-    assert [row[0] for row in rows] == ["request.moved", "stage.decided", "request.moved"]
+    assert [row[0] for row in rows] == ["policy.loaded", "request.moved", "stage.decided", "request.moved"]
     assert all(row[2] == row[3] for row in rows)
     assert [row[1] for row in rows] == ["0" * 64, *(row[2] for row in rows[:-1])]
     assert Audit.__tablename__ == "audit"

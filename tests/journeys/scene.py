@@ -25,7 +25,6 @@ from flows.approval.decide import StageRef, Verdict, decide
 from flows.approval.drafts import my_draft, new_draft, save_draft, typed_of
 from flows.approval.people import Caller
 from flows.approval.submit import submit
-from flows.approval.withdraw import withdraw
 from flows.connectors import registry
 from flows.connectors.base import Bounce, Unavailable
 from flows.model import Lookup, OnboardingRequest, Organisation
@@ -180,7 +179,7 @@ def _ended_early(stage: Stage) -> None:
     )
     back = stage.file("withdrawn", cast.director, cast.school)
     with stage.database.used_as("nastup_portal"), open_session(cast.director.person) as session, transaction(session):
-        withdraw(session, cast.director, str(back.number))
+        decide(session, cast.director, StageRef(str(back.number), 1), Verdict("withdraw"))
     old = stage.file("expired", cast.director, cast.school)  # no function of this version leads there yet; the pages have words for it
     stage.change("UPDATE onboarding_request SET state = 'expired' WHERE id = %s", old.id)
     stage.change("UPDATE stage SET state = 'closed' WHERE request_id = %s", old.id)

@@ -12,7 +12,12 @@ COMMENTS = (1, 2, 3)  # as many as a person writes at once; the reason holds the
 PAIRS = tuple((f"field_{n}", f"comment_{n}") for n in COMMENTS)
 WORDS = ("decision", "reason", *(name for pair in PAIRS for name in pair))
 FIELDS = frozenset({"plan_hash", "version", "stage", *WORDS})
-VERDICTS: Mapping[str, Literal["approve", "refuse", "return"]] = {"approve": "approve", "refuse": "refuse", "return": "return"}
+VERDICTS: Mapping[str, Literal["approve", "refuse", "return", "opinion"]] = {
+    "approve": "approve",
+    "refuse": "refuse",
+    "return": "return",
+    "opinion": "opinion",
+}
 
 
 @dataclass
@@ -20,13 +25,13 @@ class DecisionForm:
     values: dict[str, str] = field(default_factory=lambda: dict.fromkeys(WORDS, ""))
     plan_hash: str = ""
     version: int = 0
+    stage: int | None = None  # its position
     errors: dict[str, Sentence] = field(default_factory=dict[str, Sentence])
 
     @classmethod
     def read(cls, typed: Mapping[str, str]) -> "DecisionForm":
-        version = typed.get("version", "")
         form = cls({name: typed.get(name, "").strip() for name in WORDS}, typed.get("plan_hash", ""))
-        form.version = int(version) if version.isascii() and version.isdigit() and len(version) < 6 else 0
+        form.version, form.stage = _number(typed.get("version", "")) or 0, _number(typed.get("stage", ""))
         if set(typed) - FIELDS:
             form.errors[""] = say("The form came with a field that does not belong to it. Open the page again and send its own form.")
         return form
@@ -50,3 +55,7 @@ class DecisionForm:
                 name = self.values[where]
                 found[name] = f"{found[name]}\n{self.values[words]}" if name in found else self.values[words]
         return found
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else None

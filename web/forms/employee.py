@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
-from flows.approval.employee import CONTRACTS, FILL_IN, NewEmployee, read_employee, read_private_address
+from flows.approval.employee import ACCESS, CONTRACTS, FILL_IN, NewEmployee, read_employee, read_private_address
 from flows.approval.employee import FIELDS as EMPLOYEE_FIELDS
 from flows.sentence import Sentence, say
 
@@ -14,7 +14,7 @@ FIELDS = ("organisation", *EMPLOYEE_FIELDS, "private_email")
 CONTROLS = frozenset({"form_key", "action"})
 PARTS: Mapping[str, tuple[str, ...]] = {
     "person": ("given_name", "family_name", "personal_number", "title_before", "title_after"),
-    "employment": ("organisation", "position", "contract", "start", "end", "manager"),
+    "employment": ("organisation", "position", "contract", "start", "end", "manager", "access"),
     "mailbox": ("quota_gb",),
     "activation": ("private_email",),
 }
@@ -27,7 +27,7 @@ class EmployeeForm:
     """What was typed, nothing lost. `key`: the same key again is the same draft."""
 
     values: dict[str, str] = field(
-        default_factory=lambda: dict.fromkeys(FIELDS, "") | {"quota_gb": str(USUAL_GB), "contract": CONTRACTS[0]}
+        default_factory=lambda: dict.fromkeys(FIELDS, "") | {"quota_gb": str(USUAL_GB), "contract": CONTRACTS[0], "access": ACCESS[0]}
     )
     errors: dict[str, Sentence] = field(default_factory=dict[str, Sentence])
     key: UUID = field(default_factory=uuid4)

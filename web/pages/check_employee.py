@@ -6,12 +6,13 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from flows.approval import directory, drafts, policy, progress, queue
+from flows.approval import directory, drafts, due, policies, progress, queue
 from flows.approval.employee import NewEmployee, read_employee
+from flows.approval.facts import facts_of
 from flows.approval.names import Proposal, plain_name, propose
 from flows.approval.refusals import FormProblems
 from flows.approval.submit import submit
-from flows.model import ActivationContact, OnboardingRequest, RequestKind
+from flows.model import ActivationContact, OnboardingRequest
 from flows.model.session import transaction
 from flows.plan import Plan
 from flows.sentence import Sentence, say
@@ -56,7 +57,8 @@ def get_submitted(frame: PageFrame, by: CurrentCaller, session: Db, number: Numb
 def _shown(session: Db, draft: OnboardingRequest, employee: NewEmployee) -> dict[str, Any]:
     contact = session.get(ActivationContact, draft.id)
     proposal = _names(session, draft, employee)
-    rule = policy.route(RequestKind.EMPLOYEE)[0]
+    policy, _ = policies.active(session)
+    asked = policy.stages("employee", facts_of(session, draft, employee))
     answers = {name: getattr(employee, name) for name in NewEmployee.__dataclass_fields__}
     return answers | {
         "name": queue.full_name(answers),
@@ -69,8 +71,8 @@ def _shown(session: Db, draft: OnboardingRequest, employee: NewEmployee) -> dict
         "address": proposal.address,
         "address_changed": proposal.changed,
         "warnings": _warnings(session, draft, employee),
-        "approvers": rule.group.value,
-        "due": policy.due(datetime.now(PRAGUE), rule).date(),
+        "route": [rule.group.value for rule in asked if not rule.opinion],
+        "due": due.after(session, datetime.now(PRAGUE), asked[0].working_days).date(),
         "activation_hours": load().provisioning.activation_hours,
     }
 

@@ -35,16 +35,20 @@ def post_decision(
     try:
         verdict = form.verdict()
         with transaction(session):
-            outcome = decide.decide(session, by, decide.StageRef(number, form.version), verdict)
+            outcome = decide.decide(session, by, decide.StageRef(number, form.version, form.stage), verdict)
     except FormProblems as problems:
         form.errors |= problems.fields
         return _show(frame, session, by, number, form, 422)
     except AlreadyDecided:
         return _show(frame, session, by, number, form, 409)
+    if isinstance(outcome, decide.Renewed):  # kept: the next version; the decision was about the one before
+        form.errors[""] = say("The world changed after you opened the page, so nothing was decided. Read what changed and decide anew.")
+        return _show(frame, session, by, number, form, 409)
     done = {
         "approve": say("%(number)s approved.", number=number),
         "refuse": say("%(number)s refused.", number=number),
         "return": say("%(number)s returned to complete.", number=number),
+        "opinion": say("Your opinion about %(number)s was recorded.", number=number),
     }[verdict.verdict]
     following = queue.following(session, by, outcome.request.number or "")
     return frame.redirect(f"/queue/{following}" if following else "/queue", done)
@@ -55,9 +59,9 @@ def _show(frame: Frame, session: Db, by: Caller, number: str, form: DecisionForm
         raise NotFound
     whole = progress.find(session, by, number)
     request = whole.request
-    stage = judged.stage_shown(request)
+    stage = judged.stage_shown(request, by)
     open_now = stage.state == "open"
-    why_not = judged.why_not(by, stage) if open_now else None
+    why_not = judged.why_not(session, by, stage) if open_now else None
     return frame.show(
         "pages/decision.html",
         status,

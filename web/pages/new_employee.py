@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from starlette.responses import Response
 
 from flows.approval import directory, drafts, versions
-from flows.approval.employee import CONTRACTS, FIELDS
+from flows.approval.employee import ACCESS, CONTRACTS, FIELDS
 from flows.approval.names import our_domains, propose
 from flows.approval.people import Caller
 from flows.approval.refusals import NotAllowed
@@ -168,6 +168,7 @@ def _show(
         number=draft.number if draft else None,
         organisations=_choices(places),
         contracts=CONTRACTS,
+        accesses=ACCESS,
         usual_gb=USUAL_GB,
         maximum_gb=provisioning.mailbox_gb_maximum,
         managers=directory.managers(session, by),

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from flows.approval import directory, progress, queue, relink, runs, withdraw
+from flows.approval.decide import StageRef, Verdict, decide
 from flows.approval.people import Caller
 from flows.approval.refusals import FormProblems
 from flows.model import RequestState
@@ -52,7 +53,7 @@ def get_progress(frame: PageFrame, by: CurrentCaller, session: Db, number: Numbe
 @router.post("/requests/{number}/withdraw")
 def post_withdraw(frame: PageFrame, by: CurrentCaller, session: Db, number: Number) -> Response:
     with transaction(session):
-        withdraw.withdraw(session, by, number)
+        decide(session, by, StageRef(number, 0), Verdict("withdraw"))
     return frame.redirect(f"/requests/{number}", say("The request was taken back."))
 
 
