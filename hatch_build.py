@@ -15,6 +15,6 @@ class CompiledCatalogs(BuildHookInterface[Any]):
         for source in Path(self.root, "templates", "locale").glob("*/LC_MESSAGES/*.po"):
             compiled = self.place / f"{source.parent.parent.name}.mo"
             with source.open("rb") as text, compiled.open("wb") as out:
-                write_mo(out, read_po(text))
+                write_mo(out, read_po(text, locale=source.parent.parent.name))  # without it Babel forgets the Czech plurals
             inside = source.relative_to(Path(self.root, "templates")).with_suffix(".mo")
             build_data["force_include"][str(compiled)] = f"flows/templates/{inside}"

@@ -7,6 +7,7 @@ catalog=templates/locale/cs/LC_MESSAGES/nastup.po
 pot=$(mktemp) whole=$(mktemp)
 trap 'rm -f "$pot" "$whole"' EXIT
 sed '/^$/q' "$catalog" > "$whole"  # our header, which Babel would drop or fill with dates
+grep -q '^"Plural-Forms: ' "$whole" || { echo "the header of $catalog is gone: take it from the history" >&2; exit 1; }
 "$python" -m babel.messages.frontend -q extract -F templates/locale/babel.cfg -k say --sort-output --no-location --omit-header -o "$pot" .
 "$python" -m babel.messages.frontend -q update -i "$pot" -l cs -o "$catalog" --no-fuzzy-matching --ignore-obsolete --omit-header --width 160
 cat "$catalog" >> "$whole"
