@@ -29,7 +29,9 @@ def handle(session: Session, row: Outbox) -> None:
 def _create(session: Session, request: OnboardingRequest, payload: dict[str, Any]) -> None:
     waiting = select(Stage.group_name).where(Stage.request_id == request.id, Stage.state == "open", ~Stage.opinion).order_by(Stage.position)
     groups = payload.get("waiting_for") or ", ".join(session.scalars(waiting)) or "nobody"
-    registry.runs().create(request.id, request.generation, FLOWS[RequestKind(request.kind)], request.number or "", str(groups))
+    request.run_id = (
+        registry.runs().create(request.id, request.generation, FLOWS[RequestKind(request.kind)], request.number or "", str(groups)).run
+    )
 
 
 def _wait(session: Session, request: OnboardingRequest, payload: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from flows.approval.people import DECIDES, Caller, Regional
+from flows.approval.people import ASKED, Caller, Regional
 from flows.sentence import Sentence, say
 from flows.settings import Portal, load
 from flows.texts import LANGUAGES
@@ -23,7 +23,7 @@ LANGUAGE_COOKIE, THEME_COOKIE = "__Host-language", "__Host-theme"
 NAVIGATION: tuple[tuple[str, frozenset[Regional], bool], ...] = (
     # key, regional roles that have it, whether those who file for an organisation have it
     ("home", frozenset(Regional), True),
-    ("queue", DECIDES, False),
+    ("queue", ASKED, False),
     ("requests", frozenset(Regional), True),
     ("runs", frozenset({Regional.IT, Regional.REGION_IT, Regional.AUDITOR}), False),
     ("people", frozenset(Regional), True),

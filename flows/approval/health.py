@@ -32,7 +32,7 @@ class Health:
 
 
 def health(session: Session, by: Caller) -> list[Health]:
-    by.must_be(*READS_RUNS)
+    by.must_see(*READS_RUNS)
     newest = (
         select(Effect.system, Attempt.outcome, Attempt.finished_at, Attempt.detail)
         .join(Attempt.effect)

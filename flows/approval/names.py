@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from flows.approval.refusals import Refusal
+from flows.plan import Plan
 from flows.sentence import say
 
 SHORTEST, LONGEST = 3, 64  # characters: Keycloak wants 3, RFC 5321 gives a local part 64
@@ -83,6 +84,13 @@ def propose(session: Session, given_name: str, family_name: str, domain: str) ->
         if candidate not in RESERVED and not _taken(session, "user_name", candidate) and not _taken(session, "address", address):
             return Proposal(candidate, address, changed=n > 0)
     raise Refusal(say("No user name could be made of this name any more. Ask the region's IT."))
+
+
+def names_of(session: Session, kept: Plan | None, given_name: str, family_name: str, domain: str) -> Proposal:
+    """Those that a returned request keeps for its person already, unless the name itself is being corrected; else the first free ones."""
+    if kept and plain_name(kept.account.given_name, kept.account.family_name) == plain_name(given_name, family_name):
+        return Proposal(kept.account.user_name, kept.account.email)
+    return propose(session, given_name, family_name, domain)
 
 
 def our_domains(session: Session, domain: str) -> frozenset[str]:

@@ -56,6 +56,11 @@ class Caller:
         """Has a queue."""
         return bool(self.groups)
 
+    def must_see(self, *roles: Regional) -> None:
+        """Raises NotFound when the person holds none of the roles: a page of others is a page that is not there."""
+        if not self.roles & set(roles):
+            raise NotFound
+
     def must_be(self, *roles: Regional) -> None:
         """Raises NotAllowed in words when the person holds none of the roles."""
         if not self.roles & set(roles):

@@ -53,8 +53,8 @@ class Counters:
 
 
 def runs(session: Session, by: Caller, state: str, bookmark: str | None) -> Listed:
-    """Runs, newest first. Raises NotAllowed for who neither runs nor audits."""
-    by.must_be(*READS_RUNS)
+    """Runs, newest first. Raises NotFound for who neither runs nor audits."""
+    by.must_see(*READS_RUNS)
     wanted = select(R).where(requests_seen(session, by), R.state.in_([S(state)] if state in set(EXECUTING) else EXECUTING))
     found, after = page_of(session, wanted.options(*WITH_PEOPLE).order_by(R.changed_at.desc(), R.id.desc()), bookmark)
     return Listed(_rows(session, [request for (request,) in found]), after)
@@ -153,7 +153,7 @@ def _planned(effect: Effect, outcome: str, at: datetime) -> dict[str, Any]:
 
 def ask_log(session: Session, by: Caller, number: str) -> None:
     """Asks the outside for the run's log; the dispatcher answers, the page polls. A question that is still open is not asked twice."""
-    by.must_be(*READS_RUNS)
+    by.must_see(*READS_RUNS)
     if (last := newest_log(session, by, number)) and (last.answered_at is None or last.answered_at > datetime.now(PRAGUE) - LOG_IS_FRESH):
         return
     session.add(Lookup(kind="run_log", asked_by_id=by.person, question={"number": number}))

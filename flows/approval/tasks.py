@@ -17,8 +17,7 @@ from flows.model import OnboardingRequest, RequestState
 from flows.sentence import Sentence
 from flows.words import PRAGUE
 
-Kind = Literal["draft", "returned", "activation_expired", "activation_bounced", "second_otp", "attention", "refused"]
-REFUSED_IS_NEWS = timedelta(days=7)
+Kind = Literal["draft", "returned", "activation_expired", "activation_bounced", "second_otp", "attention"]
 NEAR = timedelta(days=14)
 R, A = OnboardingRequest, activation_progress.c
 
@@ -69,10 +68,8 @@ def starting(session: Session, by: Caller) -> list[Starting]:
 
 
 def _of_own(session: Session, by: Caller) -> list[Any]:
-    recently = datetime.now(PRAGUE) - REFUSED_IS_NEWS
     wanted = or_(
         R.state.in_((RequestState.NEEDS_ATTENTION, RequestState.RETURNED)),
-        and_(R.state == RequestState.REFUSED, R.changed_at > recently, R.requester_id == by.person),
         and_(R.state == RequestState.DONE, or_(A.state.in_(("expired", "bounced")), A.second_factors > 1)),
     )
     own = R.organisation_id.in_(list(own_organisations(session, by)))
@@ -84,7 +81,6 @@ def _task(request: OnboardingRequest, activation: str | None, second_factors: in
     kinds: dict[RequestState, Kind] = {
         RequestState.NEEDS_ATTENTION: "attention",
         RequestState.RETURNED: "returned",
-        RequestState.REFUSED: "refused",
     }
     kind = kinds.get(request.state)
     if kind is None:

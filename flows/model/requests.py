@@ -63,6 +63,7 @@ class OnboardingRequest(Base):
     state: Mapped[RequestState] = mapped_column(server_default="draft", default=RequestState.DRAFT)
     version: Mapped[int] = mapped_column(default=1, server_default="1")
     generation: Mapped[int] = mapped_column(default=1, server_default="1")
+    run_id: Mapped[UUID | None]  # of the newest generation in Prefect, for its link only
     content: Mapped[Json] = mapped_column(default=dict, server_default=text("'{}'"))
     plan: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     plan_hash: Mapped[str | None]

@@ -1,13 +1,15 @@
 """The demo's outside world: takes every letter that would leave our domains, keeps it, and shows it to IT.
 
-`/` is a page, `/letters.json` the list (newest last), `/letters/<id>` one letter as it came. A recipient whose local part begins with
-"undeliverable" is refused, so that a bounce can be seen. Run as `python -m infra.servers.catcher DIRECTORY SMTP_PORT HTTP_PORT`.
+`/` is a page, `/letters.json` the list (newest last), `/letters/<id>` one letter to read, `/letters/<id>/source` as it came.
+A recipient whose local part begins with "undeliverable" is refused, so that a bounce can be seen.
+Run as `python -m infra.servers.catcher DIRECTORY SMTP_PORT HTTP_PORT`.
 """
 
 import email
 import email.message
 import email.policy
 import json
+import re
 import sys
 import time
 from email.utils import formatdate
@@ -23,6 +25,7 @@ from infra.state import State
 
 USER = "nastup-catcher"
 REFUSED = "undeliverable"
+LINK = re.compile(r"https?://[^\s<>'\"]+")  # in a text that was escaped already
 
 
 def process(state: State) -> Process:
@@ -56,6 +59,10 @@ class Letters:
 
     def all(self) -> list[dict[str, Any]]:
         return [self._one(file) for file in sorted(self.room.glob("*.json"))]
+
+    def one(self, name: str) -> dict[str, Any] | None:
+        file = self.room / f"{name}.json"
+        return self._one(file) if name.isdigit() and file.exists() else None
 
     def source(self, name: str) -> bytes | None:
         file = self.room / f"{name}.eml"
@@ -105,6 +112,17 @@ def _page(letters: list[dict[str, Any]]) -> str:
     )
 
 
+def page_of_letter(letter: dict[str, Any]) -> str:
+    """One letter as its reader sees it: the text, with links that can be pressed."""
+    text = LINK.sub(lambda found: f"<a href='{found[0]}' rel='noreferrer'>{found[0]}</a>", escape(letter["text"]))
+    subject, to = escape(letter["subject"]), escape(", ".join(letter["recipients"]))
+    return (
+        "<!doctype html><html lang='en'><meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
+        f"<title>{subject}</title><h1>{subject}</h1><p>To {to}, {escape(formatdate(letter['time'], localtime=True))}. "
+        f"<a href='/letters/{letter['id']}/source'>As it came</a>, <a href='/'>all</a></p><pre>{text}</pre></html>"
+    )
+
+
 def serve(room: Path, smtp_port: int, http_port: int) -> None:
     letters = Letters(room)
 
@@ -114,7 +132,9 @@ def serve(room: Path, smtp_port: int, http_port: int) -> None:
                 self._answer("text/html; charset=utf-8", _page(letters.all()).encode())
             elif self.path == "/letters.json":
                 self._answer("application/json", json.dumps(letters.all(), ensure_ascii=False).encode())
-            elif self.path.startswith("/letters/") and (source := letters.source(self.path.removeprefix("/letters/"))) is not None:
+            elif self.path.startswith("/letters/") and (letter := letters.one(self.path.removeprefix("/letters/"))):
+                self._answer("text/html; charset=utf-8", page_of_letter(letter).encode())
+            elif self.path.endswith("/source") and (source := letters.source(self.path.split("/")[2])) is not None:
                 self._answer("text/plain; charset=utf-8", source)
             else:
                 self.send_error(404)

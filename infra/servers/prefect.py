@@ -25,6 +25,7 @@ def process(state: State) -> Process:
             "PREFECT_API_DATABASE_CONNECTION_URL": postgres.dsn(state, "prefect", driver="postgresql+asyncpg"),
             "PREFECT_SERVER_API_AUTH_STRING": credentials,
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(state.path("prefect", "pages")),  # beside its own code it may not write
             "PREFECT_SERVER_UI_API_URL": f"{state.address('prefect')}/api",
             "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
         }

@@ -4,8 +4,10 @@ import pwd
 import subprocess
 import sys
 import time
+from email.message import EmailMessage
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from flows.settings import Settings
@@ -110,3 +112,23 @@ def test_who_watches_is_told_what_died(state: State, supervisor: Supervisor):
         said = watcher.stdout.readline()
         watcher.kill()
     assert "catcher died, started again" in said
+
+
+def test_prefects_own_pages_are_there(state: State):
+    """IT is led to them; without a place of its own the server gives them up and answers 404."""
+    answer = httpx2.get(f"{state.address('prefect')}/runs", headers={"accept": "text/html"}, follow_redirects=True, timeout=30)
+    assert answer.status_code == 200
+    assert "<title>Prefect" in answer.text
+
+
+def test_a_caught_letter_is_shown_as_its_reader_sees_it(tmp_path: Path):
+    letters = catcher.Letters(tmp_path)
+    body = "Odkaz: http://127.0.0.1:1/a?key=3D&x=1\r\n<script>Š</script>\r\n"
+    letter = EmailMessage()
+    letter["Subject"], letter["To"] = "Aktivace <účtu>", "zofie@posta.example"
+    letter.set_content(body, cte="quoted-printable")
+    letters.keep("a@b.example", ["zofie@posta.example"], letter.as_bytes())
+    shown = catcher.page_of_letter(letters.all()[0])
+    assert "<a href='http://127.0.0.1:1/a?key=3D&amp;x=1' rel='noreferrer'>" in shown
+    assert "&lt;script&gt;Š" in shown
+    assert "<script>" not in shown

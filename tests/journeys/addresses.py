@@ -84,7 +84,7 @@ def refusals(scene: Scene) -> list[Visit]:
         Visit("director", "/not-here", 404),
         Visit("", "/not-here", 404),
         Visit("director", f"/requests/{scene.numbers['hospital']}", 404),
-        Visit("clerk", "/queue", 403),
+        Visit("clerk", "/queue", 404),
         Visit("it", "/requests/new/employee", 403),
         Visit("", "/login/callback?error=access_denied&state=none", 400),
     ]

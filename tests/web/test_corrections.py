@@ -32,8 +32,11 @@ def test_a_returned_request_is_corrected_at_the_commented_field_and_approved(
     form = director.get(draft)
     assert "quota_gb-comment" in form.ids
     assert "Stačila by menší schránka?" in form.text
+    assert "zofie.stastna@gym-opava.example" in form.text  # nobody is a namesake of oneself
+    assert "zofie.stastna2" not in form.text
     check = director.send(form, draft, quota_gb="3")
     assert "zofie.stastna@gym-opava.example" in check.text
+    assert "Někdo stejného jména" not in check.text
     director.send(check, f"{draft}/submit")
     assert rows(database, "onboarding_request")[0]["version"] == 2
     approver = log_in(cast.second_approver)

@@ -148,8 +148,8 @@ def test_the_identity_server_is_asked_once_in_five_minutes_and_new_roles_count(c
     browser.get("/queue")
     assert identity.asked == 0
     later(6)
-    browser.get("/queue", 403)
-    browser.get("/queue", 403)
+    browser.get("/queue", 404)
+    browser.get("/queue", 404)
     assert identity.asked == 1
 
 

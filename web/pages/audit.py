@@ -14,7 +14,7 @@ router = APIRouter()
 
 @router.get("/audit")
 def get_audit(request: Request, frame: PageFrame, by: CurrentCaller, session: Db) -> Response:
-    by.must_be(Regional.AUDITOR)
+    by.must_see(Regional.AUDITOR)
     asked = Filter.of(request, "q")
     listed = chain.records(session, asked.values["q"], asked.page)
     return frame.show("pages/audit.html", here="audit", rows=listed.rows, filter=asked.values, next_path=next_path(request, listed.next))

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from flows.approval import directory, drafts, due, policies, progress, queue
 from flows.approval.employee import NewEmployee, read_employee
 from flows.approval.facts import facts_of
-from flows.approval.names import Proposal, plain_name, propose
+from flows.approval.names import Proposal, names_of
 from flows.approval.refusals import FormProblems
 from flows.approval.submit import submit
 from flows.model import ActivationContact, OnboardingRequest
@@ -67,6 +67,7 @@ def _shown(session: Db, draft: OnboardingRequest, employee: NewEmployee) -> dict
         "edit_path": f"/requests/drafts/{draft.id}",
         "submit_path": f"/requests/drafts/{draft.id}/submit",
         "key": draft.submission,
+        "started": employee.start <= _today(),
         "user_name": proposal.user_name,
         "address": proposal.address,
         "address_changed": proposal.changed,
@@ -78,19 +79,15 @@ def _shown(session: Db, draft: OnboardingRequest, employee: NewEmployee) -> dict
 
 
 def _names(session: Db, draft: OnboardingRequest, employee: NewEmployee) -> Proposal:
-    """Those that are kept for the person already, unless the name itself was corrected."""
-    if draft.plan:
-        kept = Plan.from_json(draft.plan).account
-        if plain_name(kept.given_name, kept.family_name) == plain_name(employee.given_name, employee.family_name):
-            return Proposal(kept.user_name, kept.email)
-    return propose(session, employee.given_name, employee.family_name, draft.organisation.domain)
+    kept = Plan.from_json(draft.plan) if draft.plan else None
+    return names_of(session, kept, employee.given_name, employee.family_name, draft.organisation.domain)
 
 
 def _warnings(session: Db, draft: OnboardingRequest, employee: NewEmployee) -> list[Sentence]:
     found: list[Sentence] = []
     if employee.start < _today():
         found.append(say("The first day has passed already: the account will work as soon as the request is approved."))
-    if directory.namesakes(session, employee.given_name, employee.family_name, draft.organisation_id):
+    if directory.namesakes(session, employee.given_name, employee.family_name, draft.organisation_id, draft.beneficiary_id):
         found.append(say("Somebody of the same name already works in your organisation. Make sure that this is another person."))
     return found
 

@@ -9,12 +9,13 @@ from starlette.responses import Response
 
 from flows.approval import directory, drafts, versions
 from flows.approval.employee import ACCESS, CONTRACTS, FIELDS
-from flows.approval.names import our_domains, propose
+from flows.approval.names import names_of, our_domains
 from flows.approval.people import Caller
 from flows.approval.refusals import NotAllowed
 from flows.approval.written import name_problem
 from flows.model import ActivationContact, OnboardingRequest, RequestState
 from flows.model.session import transaction
+from flows.plan import Plan
 from flows.sentence import say
 from flows.settings import load
 from flows.words import PRAGUE
@@ -54,10 +55,13 @@ def post_new(frame: PageFrame, by: CurrentCaller, session: Db, places: Places, t
 
 
 @router.post(PROPOSAL)
-def post_proposal(frame: PageFrame, session: Db, places: Places, typed: Typed) -> Response:
+def post_proposal(frame: PageFrame, by: CurrentCaller, session: Db, places: Places, typed: Typed) -> Response:
     """The user name and the address for what is typed so far."""
     _must_file(places)
-    return frame.fragment("fragments/address_proposal.html", proposal=_proposal(session, places, EmployeeForm.read(typed)))
+    form = EmployeeForm.read(typed)
+    return frame.fragment(
+        "fragments/address_proposal.html", proposal=_proposal(session, places, form, drafts.begun_with(session, by, form.key))
+    )
 
 
 @router.get("/requests/drafts/{draft}")
@@ -116,13 +120,14 @@ def _acceptable(form: EmployeeForm, session: Db, places: list[Place], kept: Onbo
     return not form.errors
 
 
-def _proposal(session: Db, places: list[Place], form: EmployeeForm) -> dict[str, Any] | None:
+def _proposal(session: Db, places: list[Place], form: EmployeeForm, draft: OnboardingRequest | None = None) -> dict[str, Any] | None:
     """None until both names are there and can be names."""
     given, family = form.names
     if not (given.strip() and family.strip()) or name_problem(given, 100) or name_problem(family, 100):
         return None
     place = next((place for place in places if place.organisation == form.organisation), places[0])
-    found = propose(session, given, family, place.domain)
+    kept = Plan.from_json(draft.plan) if draft and draft.plan else None
+    found = names_of(session, kept, given, family, place.domain)
     return {"user_name": found.user_name, "address": found.address, "state": "changed" if found.changed else "free", "note": None}
 
 
@@ -173,7 +178,7 @@ def _show(
         maximum_gb=provisioning.mailbox_gb_maximum,
         managers=directory.managers(session, by),
         sections=form.parts(today, provisioning.mailbox_gb_maximum),
-        proposal=_proposal(session, places, form),
+        proposal=_proposal(session, places, form, draft),
         proposal_path=PROPOSAL,
         today=today,
         activation_hours=provisioning.activation_hours,

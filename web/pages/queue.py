@@ -5,7 +5,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from flows.approval import directory, queue
-from flows.approval.people import DECIDES
+from flows.approval.refusals import NotFound
 from web.deps import CurrentCaller, Db, PageFrame
 from web.forms.listing import Filter, next_path
 
@@ -14,7 +14,8 @@ router = APIRouter()
 
 @router.get("/queue")
 def get_queue(request: Request, frame: PageFrame, by: CurrentCaller, session: Db) -> Response:
-    by.must_be(*DECIDES)
+    if not by.decides:
+        raise NotFound
     asked = Filter.of(request, "q", "due", "organisation")
     listed = queue.queue(session, by, asked.values, asked.page)
     return frame.show(
@@ -25,5 +26,5 @@ def get_queue(request: Request, frame: PageFrame, by: CurrentCaller, session: Db
         counts=queue.queue_counts(session, by, asked.values),
         organisations=directory.choices(session, by),
         next_path=next_path(request, listed.next),
-        group=sorted(by.roles & DECIDES)[0].value,
+        group=sorted(by.groups)[0],
     )

@@ -98,8 +98,8 @@ def _in_prefect(session: Db, by: Caller, whole: progress.Whole) -> list[dict[str
     request, prefect = whole.request, load().need(Portal).prefect_address
     asked = runs.newest_log(session, by, request.number or "")
     answer = (asked.answer or {}) if asked else {}
-    found = {"name": request.number, "id": answer.get("run"), "state": answer.get("state"), "started_at": None}
-    url = f"{prefect}/runs/flow-run/{answer['run']}" if prefect and answer.get("run") else f"{prefect}/runs" if prefect else None
-    if request.state is RequestState.WITHDRAWN and not answer:
+    if request.run_id is None:
         return []
+    found = {"name": request.number, "id": str(request.run_id), "state": answer.get("state"), "started_at": None}
+    url = f"{prefect}/runs/flow-run/{request.run_id}" if prefect else None
     return [found | {"generation": request.generation, "url": url}]

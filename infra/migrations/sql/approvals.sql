@@ -241,4 +241,5 @@ GRANT DELETE ON saved_filter, closed_day TO nastup_portal;
 GRANT UPDATE (state, holder_id, held_at, ended_at, opened_at, due_at, group_name, fallback_from, nobody) ON stage TO nastup_portal;
 -- The dispatcher reminds, escalates and raises the alarm; it can neither open, end nor answer a stage.
 GRANT SELECT ON policy, sample, same_human, absence, closed_day TO nastup_worker;
+GRANT UPDATE (run_id) ON onboarding_request TO nastup_worker;
 GRANT UPDATE (reminded, escalated, group_name, fallback_from, nobody) ON stage TO nastup_worker;

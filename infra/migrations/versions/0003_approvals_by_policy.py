@@ -42,6 +42,7 @@ def _policies() -> None:
     op.create_index("uq_policy_active", "policy", ["active"], unique=True, postgresql_where=sa.text("active"))
     for table in ("onboarding_request", "request_version"):
         op.add_column(table, sa.Column("policy_hash", sa.Text(), sa.ForeignKey("policy.hash"), nullable=True))
+    op.add_column("onboarding_request", sa.Column("run_id", sa.Uuid(), nullable=True))
     op.add_column("onboarding_request", sa.Column("facts", postgresql.JSONB(), nullable=True))
     op.add_column("request_version", sa.Column("facts", postgresql.JSONB(), server_default=sa.text("'{}'"), nullable=False))
     op.add_column("request_version", sa.Column("renewed_for", postgresql.JSONB(), nullable=True))
