@@ -48,6 +48,11 @@ def set_up(state: Path, tests: bool = False) -> Path:
     return python
 
 
+def is_installed(state: Path) -> bool:
+    """Whether STATE/venv was made to its end, and what it stands on is still there."""
+    return bool(_stamp(state, "wheel")) and (state / "venv" / "bin" / "python").exists()
+
+
 def _refuse_running(state: Path) -> None:
     """What runs keeps the libraries it began with: nothing is installed below its feet."""
     with socket.socket(socket.AF_UNIX) as line:
@@ -64,7 +69,7 @@ def _keycloak(state: Path) -> None:
 def _python(state: Path, python: Path, lock: Path) -> None:
     wanted = hashlib.sha256((LOCKS / "uv.lock").read_bytes() + lock.read_bytes()).hexdigest()
     install = [state / "venv/bin/uv", "pip", "install", "-q", "--python", python, "--no-deps", "--compile-bytecode"]
-    if _stamp(state, "lock") != wanted:
+    if _stamp(state, "lock") != wanted or (is_installed(state) and not _works(python)):
         with step("virtual environment made"):
             _make_environment(state, python)
         with step("libraries installed"):
@@ -78,6 +83,14 @@ def _python(state: Path, python: Path, lock: Path) -> None:
             own = ["--no-build-isolation", "--no-cache", "--reinstall-package", "nastup", CHECKOUT]
             machine.run([*install, *own], "wheel", "build and install Nástup")
         _set_stamp(state, "wheel", sources)
+
+
+def _works(python: Path) -> bool:
+    """Whether the environment still imports what the launcher needs: files of it may have been lost, or the interpreter below replaced."""
+    try:
+        return subprocess.run([python, "-P", "-c", "import infra.launcher"], cwd="/", capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
 
 
 def _make_environment(state: Path, python: Path) -> None:

@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from xmlrpc.client import Fault, ServerProxy
 
-from supervisor.xmlrpc import SupervisorTransport  # pyright: ignore[reportMissingTypeStubs]
+from supervisor.xmlrpc import Faults, SupervisorTransport  # pyright: ignore[reportMissingTypeStubs]
 
+from infra.machine import absent_program
 from infra.progress import Trouble
 from infra.servers.process import Process, filled, last_words
 from infra.state import State, write
@@ -95,7 +96,12 @@ class Supervisor:
     def bring_up(self, process: Process) -> None:
         """Configured, started, ready, settled."""
         process.configure()
-        self.start(process.name)
+        try:
+            self.start(process.name)
+        except Fault as fault:
+            if fault.faultCode not in (Faults.NO_FILE, Faults.NOT_EXECUTABLE):
+                raise
+            raise Trouble(f"{process.name} cannot be started. {absent_program(process.command[0])}") from fault
         ends, lives = time.monotonic() + process.patience, set[int]()
         while True:
             info = self.process(process.name)
