@@ -11,6 +11,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Generator
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -54,10 +55,28 @@ def is_installed(state: Path) -> bool:
 
 
 def _refuse_running(state: Path) -> None:
-    """What runs keeps the libraries it began with: nothing is installed below its feet."""
+    """What runs keeps the libraries it began with: nothing is installed below its feet. One that is going down is waited for."""
+    patience = time.monotonic() + 60
+    while (said := _supervisor_says(state)) and time.monotonic() < patience:
+        if "RUNNING" in said:  # looked at again: the supervisor of a start that was killed notices it within a second
+            time.sleep(1.5)
+            if "RUNNING" in _supervisor_says(state):
+                raise Trouble(f"Nástup already runs in {state}: `python3 -m infra status` shows it, `python3 -m infra stop` ends it.")
+        time.sleep(0.2)
+
+
+def _supervisor_says(state: Path) -> str:
+    """What the supervisor answers when it is asked for its state (a fault while it goes down); empty when there is none."""
+    call = b"<methodCall><methodName>supervisor.getState</methodName><params/></methodCall>"
+    head = b"POST /RPC2 HTTP/1.0\r\nContent-Type: text/xml\r\nContent-Length: %d\r\n\r\n" % len(call)
     with socket.socket(socket.AF_UNIX) as line:
-        if line.connect_ex(str(state / "run" / "supervisor.sock")) == 0:
-            raise Trouble(f"Nástup already runs in {state}: `python3 -m infra status` shows it, `python3 -m infra stop` ends it.")
+        line.settimeout(5)
+        try:
+            line.connect(str(state / "run" / "supervisor.sock"))
+            line.sendall(head + call)
+            return line.makefile("rb").read().decode(errors="replace")
+        except OSError:
+            return ""
 
 
 def _keycloak(state: Path) -> None:

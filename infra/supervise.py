@@ -40,6 +40,7 @@ class Supervisor:
     def __init__(self, state: State) -> None:
         self.state = state
         self.socket = state.path("run", "supervisor.sock")
+        self._launched: subprocess.Popen[bytes] | None = None
 
     def _ask(self, method: str, *words: object) -> Any:
         # one connection per call: the transport is not made for several threads
@@ -65,7 +66,7 @@ class Supervisor:
         # however we end, so does it, and it ends the programs
         tied = [] if outlive else ["setpriv", "--pdeathsig", "TERM"]
         with self.state.path("log", "supervisord.out").open("a") as out:
-            subprocess.Popen(
+            self._launched = subprocess.Popen(
                 [*tied, sys.executable, "-P", "-m", "supervisor.supervisord", "-n", "-c", str(conf)],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
@@ -125,6 +126,8 @@ class Supervisor:
         except (OSError, Fault):
             pass  # it is going down already; what is left is ended by infra/sweep.py
         _wait(lambda: not self.lives(), 60)
+        if launched := self._launched:
+            _wait(lambda: launched.poll() is not None, 60)
 
 
 def _section(state: State, process: Process, place: int) -> str:
