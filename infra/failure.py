@@ -26,7 +26,7 @@ def in_a_sentence(error: BaseException, state: Path, *others: Path) -> str:
     said = str(error) if isinstance(error, Trouble) else _of_system(error) if isinstance(error, OSError) else ""
     said = said or f"{_first_line(error)}{_kept(error, state)}"
     full = fullest(places)
-    if "disk is full" not in said and _free(full) < NEARLY_NOTHING:  # a server that ran out of space says so in its own log only
+    if "disk is full" not in said and (_is_full(error) or _free(full) < NEARLY_NOTHING):  # a server without space says so in its log only
         said += f"\n{disk_is_full(full)}"
     return said
 

@@ -28,6 +28,10 @@ class Watch:
         return self
 
     def __exit__(self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """Says no more: who stops or kills on purpose knows it."""
         self._ended.set()
         self._thread.join()
 

@@ -85,6 +85,13 @@ def test_what_a_server_says_on_a_full_disk_is_explained_by_the_disk(tiny: Path) 
     assert f"The disk is full at {tiny}" in said
 
 
+def test_a_tool_that_freed_its_space_again_is_explained_too(tmp_path: Path) -> None:
+    """initdb removes what it wrote."""
+    said = in_a_sentence(Trouble("initdb failed:\n    could not write to file: No space left on device"), tmp_path)
+    assert said.startswith("initdb failed")
+    assert AGAIN in said.splitlines()[-1]
+
+
 @as_root
 def test_a_program_that_filled_the_disk_names_the_place(tiny: Path) -> None:
     assert f"The disk is full at {tiny}" in cause(

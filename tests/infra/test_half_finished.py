@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from infra import bootstrap, distribution
+from infra import bootstrap, distribution, machine
 from infra.progress import Trouble
 from infra.servers import postgres
 from infra.state import State, ensure_users
@@ -58,6 +58,23 @@ def test_a_whole_keycloak_is_left_alone(tmp_path: Path) -> None:
     (target / "data").mkdir()
     distribution.place(tmp_path, built)
     assert (target / "data").exists()
+
+
+def test_half_a_download_is_fetched_anew_and_a_strange_one_is_thrown_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache, programs = tmp_path / "cache", tmp_path / "bin"
+    cache.mkdir()
+    programs.mkdir()
+    zip_ = cache / f"keycloak-quarkus-dist-{distribution.VERSION}.zip"
+    zip_.write_text("half")
+    (programs / "mvn").write_text(f"#!/bin/sh\ntest -e {zip_} && exit 1\necho other > {zip_}\n")  # Maven keeps a file that is there
+    (programs / "mvn").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+    monkeypatch.setattr(machine, "CACHE", cache)
+    monkeypatch.setattr(distribution, "CACHE", cache)
+    monkeypatch.setattr(distribution, "BUILT", cache / "built")
+    with pytest.raises(Trouble, match=r"not the one we know \(SHA-256\); it was thrown away\. Run the command again"):
+        distribution.fetch()
+    assert not zip_.exists()
 
 
 def test_half_an_environment_counts_as_none(tmp_path: Path) -> None:
