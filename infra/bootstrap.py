@@ -92,7 +92,7 @@ def _python(state: Path, python: Path, lock: Path) -> None:
         with step("virtual environment made"):
             _make_environment(state, python)
         with step("libraries installed"):
-            machine.run([*install, "--require-hashes", "-r", lock], "libraries", "install the locked libraries", _index(python))
+            machine.run([*install, "--require-hashes", "-r", lock], "libraries", "install the locked libraries", _index(python), state)
         _set_stamp(state, "lock", wanted)
         _set_stamp(state, "wheel", "")
     sources = _hash_of_sources()
@@ -100,7 +100,7 @@ def _python(state: Path, python: Path, lock: Path) -> None:
         with step("Nástup built and installed"):
             # --no-cache: uv would take the wheel of an earlier state of this directory
             own = ["--no-build-isolation", "--no-cache", "--reinstall-package", "nastup", CHECKOUT]
-            machine.run([*install, *own], "wheel", "build and install Nástup")
+            machine.run([*install, *own], "wheel", "build and install Nástup", place=state)
         _set_stamp(state, "wheel", sources)
 
 
@@ -114,9 +114,9 @@ def _works(python: Path) -> bool:
 
 def _make_environment(state: Path, python: Path) -> None:
     shutil.rmtree(state / "venv", ignore_errors=True)
-    machine.run([_interpreter(), "-m", "venv", state / "venv"], "venv", "make a virtual environment")
+    machine.run([_interpreter(), "-m", "venv", state / "venv"], "venv", "make a virtual environment", place=state)
     pip = [python, "-m", "pip", "install", "-q", "--no-deps", "--require-hashes", "--only-binary", ":all:"]
-    machine.run([*pip, "-r", LOCKS / "uv.lock"], "uv", "install uv")
+    machine.run([*pip, "-r", LOCKS / "uv.lock"], "uv", "install uv", place=state)
 
 
 def _index(python: Path) -> dict[str, str]:

@@ -26,7 +26,7 @@ def fetch() -> None:
     _zip().unlink(missing_ok=True)  # half of one, from a start that was cut off: Maven would take it for the whole
     with step(f"Keycloak {VERSION} fetched"):
         artifact = f"-Dartifact=org.keycloak:keycloak-quarkus-dist:{VERSION}:zip"
-        run(["mvn", "-B", "-q", PLUGIN, artifact, f"-DoutputDirectory={CACHE}"], "maven", "fetch Keycloak from Maven Central")
+        run(["mvn", "-B", "-q", PLUGIN, artifact, f"-DoutputDirectory={CACHE}"], "maven", "fetch Keycloak from Maven Central", place=CACHE)
     if not _hash_is_right():
         _zip().unlink(missing_ok=True)
         raise Trouble(
@@ -50,6 +50,7 @@ def build() -> None:
             [home / "bin/kc.sh", "build", "--db=postgres", "--health-enabled=true", "--metrics-enabled=true"],
             "keycloak-build",
             "build Keycloak",
+            place=CACHE,
         )
         home.rename(BUILT)
         shutil.rmtree(fresh)

@@ -2,8 +2,8 @@
 
 import errno
 import os
+import select
 import shutil
-import sys
 import tempfile
 import traceback
 from collections.abc import Iterable
@@ -41,12 +41,10 @@ def fullest(places: Iterable[Path]) -> Path:
 
 
 def output_is_gone() -> bool:
-    """Whether what is printed arrives nowhere any more: `python3 -m infra status | head -1`. Said lines come before the trouble."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        return True
-    return False
+    """Whether nobody reads any more what is printed: `python3 -m infra status | head -1`."""
+    asked = select.poll()
+    asked.register(1, select.POLLOUT)
+    return any(answer & select.POLLERR for _, answer in asked.poll(0))
 
 
 def _is_full(error: BaseException) -> bool:

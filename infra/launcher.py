@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import sys
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
@@ -32,10 +33,12 @@ def main() -> int:
         say_line("stopped")
         return 130
     except Exception as error:
-        if output_is_gone():  # the interpreter would complain of it once more at its end
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if output_is_gone():
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the interpreter would complain of it once more at its end
             if isinstance(error, BrokenPipeError):
                 return 1
+        with suppress(OSError):  # what was said so far comes first
+            sys.stdout.flush()
         print(f"\n{in_a_sentence(error, arguments.state, machine.CACHE)}", file=sys.stderr)
         return 1
 

@@ -113,8 +113,11 @@ def _services_kept_still(packages: Sequence[str]) -> Generator[None, None, None]
             subprocess.run(["systemctl", "disable", "--quiet", *new], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
 
 
-def run(command: Sequence[str | Path], log: str, purpose: str, environment: dict[str, str] | None = None) -> None:
-    """Runs a program with its output in /var/cache/nastup/<log>.log; a failure becomes a sentence that names the cause and the way out."""
+def run(command: Sequence[str | Path], log: str, purpose: str, environment: dict[str, str] | None = None, place: Path = PROGRAMS) -> None:
+    """Runs a program with its output in /var/cache/nastup/<log>.log; a failure becomes a sentence that names the cause and the way out.
+
+    `place`: the directory that it fills.
+    """
     CACHE.mkdir(parents=True, exist_ok=True)
     file = CACHE / f"{log}.log"
     quiet = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
@@ -129,7 +132,7 @@ def run(command: Sequence[str | Path], log: str, purpose: str, environment: dict
     if done.returncode:
         words = file.read_text(errors="replace")
         raise Trouble(
-            f"Could not {purpose}. {cause(words, [word for word in command if isinstance(word, Path)])}\n"
+            f"Could not {purpose}. {cause(words, place)}\n"
             + "\n".join(f"    {line[:200]}" for line in words.splitlines()[-6:])
             + f"\n(the whole output: {file})"
         )
@@ -143,11 +146,11 @@ def absent_program(program: str | Path) -> str:
     )
 
 
-def cause(words: str, places: Sequence[Path] = ()) -> str:
-    """Why a program failed, by its own words, and the way out. `places`: where it wrote."""
+def cause(words: str, place: Path) -> str:
+    """Why a program that filled that place failed, by its own words, and the way out."""
     said = words.lower()
     if any(sign in said for sign in NO_SPACE):
-        return disk_is_full(fullest([CACHE, PROGRAMS, *places]))
+        return disk_is_full(fullest([place, CACHE, PROGRAMS]))
     if any(sign in said for sign in NO_NETWORK):
         return (
             "The network does not answer: connect this machine (or set its proxy) and run the command again; it goes on where it stopped."

@@ -94,9 +94,7 @@ def test_a_tool_that_freed_its_space_again_is_explained_too(tmp_path: Path) -> N
 
 @as_root
 def test_a_program_that_filled_the_disk_names_the_place(tiny: Path) -> None:
-    assert f"The disk is full at {tiny}" in cause(
-        "error: failed to write: No space left on device (os error 28)", [tiny / "venv/bin/python"]
-    )
+    assert f"The disk is full at {tiny}" in cause("error: failed to write: No space left on device (os error 28)", tiny / "state")
 
 
 def test_copies_that_found_no_space_say_so(tmp_path: Path) -> None:
@@ -130,6 +128,21 @@ def test_every_refusal_of_the_machine_is_a_sentence_with_the_way_out(number: int
     assert len(said.splitlines()) == 1
 
 
+def test_a_reader_that_goes_away_is_no_trouble(tmp_path: Path) -> None:
+    """`python3 -m infra cast --json | head -1`"""
+    call = "from infra import launcher, progress; import argparse, sys, pathlib\n"
+    call += "def talks(*_):\n    while True:\n        progress.say_line('x')\n"
+    call += f"told = argparse.Namespace(carry_out=talks, state=pathlib.Path({str(tmp_path)!r}))\n"
+    call += "launcher._arguments = lambda: told\nsys.exit(launcher.main())"
+    with subprocess.Popen([sys.executable, "-c", call], cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stderr
+        assert process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
+
+
 def test_a_closed_log_directory_is_no_traceback(tmp_path: Path) -> None:
     """A file stands where the directory of logs should be."""
     (tmp_path / "log").write_text("")
@@ -161,12 +174,12 @@ NO_FAULT_OF_THE_NETWORK = [
 
 @pytest.mark.parametrize("words", NO_NETWORK.values(), ids=NO_NETWORK)
 def test_a_network_that_is_away_is_known_by_the_words_of_each_program(words: str) -> None:
-    assert cause(words).startswith("The network does not answer: connect this machine")
+    assert cause(words, machine.CACHE).startswith("The network does not answer: connect this machine")
 
 
 @pytest.mark.parametrize("words", NO_FAULT_OF_THE_NETWORK)
 def test_the_network_is_not_blamed_for_something_else(words: str) -> None:
-    assert cause(words).startswith("Its last words say why")
+    assert cause(words, machine.CACHE).startswith("Its last words say why")
 
 
 # ---- programs that are not there
