@@ -21,7 +21,7 @@ from flows.settings import Mail, Portal, load
 
 log = structlog.get_logger()
 LONGEST_PAUSE = timedelta(minutes=10)
-PLACES = {"waiting_for_you": "queue", "needs_attention": "runs", "second_factor_added": "runs"}
+PLACES = {"waiting_for_you": "queue", "needs_attention": "runs"}  # of all others it is the page of the request
 
 
 def work() -> bool:

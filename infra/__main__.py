@@ -6,7 +6,8 @@ import signal
 import sys
 from pathlib import Path
 
-from infra import bootstrap
+from infra import bootstrap, machine
+from infra.failure import in_a_sentence
 from infra.progress import Trouble
 from infra.state import DEFAULT, TEST
 
@@ -18,16 +19,17 @@ def main() -> int:
     state: Path = (arguments.state or (TEST if arguments.command == "test" else DEFAULT)).absolute()
     try:
         return _carry_out(arguments.command, state, rest)
-    except Trouble as trouble:
-        print(f"\n{trouble}", file=sys.stderr)
-        return 1
     except KeyboardInterrupt:
         return 130
+    except (Trouble, OSError) as error:
+        print(f"\n{in_a_sentence(error, state, machine.CACHE, machine.PROGRAMS)}", file=sys.stderr)
+        return 1
 
 
 def _arguments() -> tuple[argparse.Namespace, list[str]]:
     parser = argparse.ArgumentParser(
         prog="python3 -m infra",
+        allow_abbrev=False,  # what it does not know may be an option of pytest
         description="Sets up, runs and tests Nástup on a Debian 12, as root.",
         epilog="run: --check proves and stops, --detach leaves it running. test: more words go to pytest. reset: --yes. cast: --json.",
     )
@@ -38,13 +40,15 @@ def _arguments() -> tuple[argparse.Namespace, list[str]]:
 
 def _carry_out(command: str, state: Path, rest: list[str]) -> int:
     python = state / "venv" / "bin" / "python"
-    words = [command, "--state", str(state), *rest]
+    words = [command, "--state", str(state)]
+    if command == "test":  # all the rest is pytest's, in the order in which it was typed
+        words += ["--checkout", str(bootstrap.CHECKOUT), "--"]
+        rest = rest[1:] if rest[:1] == ["--"] else rest
     if command in ("run", "test"):
         python = bootstrap.set_up(state, tests=command == "test")
-        words += ["--checkout", str(bootstrap.CHECKOUT)] if command == "test" else []
-    elif not python.exists():
+    elif not bootstrap.is_installed(state):
         raise Trouble(f"Nothing is installed in {state}: `python3 -m infra run` does it.")
-    bootstrap.hand_over(python, words)
+    bootstrap.hand_over(python, [*words, *rest])
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Generator
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -48,11 +49,34 @@ def set_up(state: Path, tests: bool = False) -> Path:
     return python
 
 
+def is_installed(state: Path) -> bool:
+    """Whether STATE/venv was made to its end, and what it stands on is still there."""
+    return bool(_stamp(state, "wheel")) and (state / "venv" / "bin" / "python").exists()
+
+
 def _refuse_running(state: Path) -> None:
-    """What runs keeps the libraries it began with: nothing is installed below its feet."""
+    """What runs keeps the libraries it began with: nothing is installed below its feet. One that is going down is waited for."""
+    patience = time.monotonic() + 60
+    while (said := _supervisor_says(state)) and time.monotonic() < patience:
+        if "RUNNING" in said:  # looked at again: the supervisor of a start that was killed notices it within a second
+            time.sleep(1.5)
+            if "RUNNING" in _supervisor_says(state):
+                raise Trouble(f"Nástup already runs in {state}: `python3 -m infra status` shows it, `python3 -m infra stop` ends it.")
+        time.sleep(0.2)
+
+
+def _supervisor_says(state: Path) -> str:
+    """What the supervisor answers when it is asked for its state (a fault while it goes down); empty when there is none."""
+    call = b"<methodCall><methodName>supervisor.getState</methodName><params/></methodCall>"
+    head = b"POST /RPC2 HTTP/1.0\r\nContent-Type: text/xml\r\nContent-Length: %d\r\n\r\n" % len(call)
     with socket.socket(socket.AF_UNIX) as line:
-        if line.connect_ex(str(state / "run" / "supervisor.sock")) == 0:
-            raise Trouble(f"Nástup already runs in {state}: `python3 -m infra status` shows it, `python3 -m infra stop` ends it.")
+        line.settimeout(5)
+        try:
+            line.connect(str(state / "run" / "supervisor.sock"))
+            line.sendall(head + call)
+            return line.makefile("rb").read().decode(errors="replace")
+        except OSError:
+            return ""
 
 
 def _keycloak(state: Path) -> None:
@@ -64,11 +88,11 @@ def _keycloak(state: Path) -> None:
 def _python(state: Path, python: Path, lock: Path) -> None:
     wanted = hashlib.sha256((LOCKS / "uv.lock").read_bytes() + lock.read_bytes()).hexdigest()
     install = [state / "venv/bin/uv", "pip", "install", "-q", "--python", python, "--no-deps", "--compile-bytecode"]
-    if _stamp(state, "lock") != wanted:
+    if _stamp(state, "lock") != wanted or (is_installed(state) and not _works(python)):
         with step("virtual environment made"):
             _make_environment(state, python)
         with step("libraries installed"):
-            machine.run([*install, "--require-hashes", "-r", lock], "libraries", "install the locked libraries", _index(python))
+            machine.run([*install, "--require-hashes", "-r", lock], "libraries", "install the locked libraries", _index(python), state)
         _set_stamp(state, "lock", wanted)
         _set_stamp(state, "wheel", "")
     sources = _hash_of_sources()
@@ -76,15 +100,23 @@ def _python(state: Path, python: Path, lock: Path) -> None:
         with step("Nástup built and installed"):
             # --no-cache: uv would take the wheel of an earlier state of this directory
             own = ["--no-build-isolation", "--no-cache", "--reinstall-package", "nastup", CHECKOUT]
-            machine.run([*install, *own], "wheel", "build and install Nástup")
+            machine.run([*install, *own], "wheel", "build and install Nástup", place=state)
         _set_stamp(state, "wheel", sources)
+
+
+def _works(python: Path) -> bool:
+    """Whether the environment still imports what the launcher needs: files of it may have been lost, or the interpreter below replaced."""
+    try:
+        return subprocess.run([python, "-P", "-c", "import infra.launcher"], cwd="/", capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
 
 
 def _make_environment(state: Path, python: Path) -> None:
     shutil.rmtree(state / "venv", ignore_errors=True)
-    machine.run([_interpreter(), "-m", "venv", state / "venv"], "venv", "make a virtual environment")
+    machine.run([_interpreter(), "-m", "venv", state / "venv"], "venv", "make a virtual environment", place=state)
     pip = [python, "-m", "pip", "install", "-q", "--no-deps", "--require-hashes", "--only-binary", ":all:"]
-    machine.run([*pip, "-r", LOCKS / "uv.lock"], "uv", "install uv")
+    machine.run([*pip, "-r", LOCKS / "uv.lock"], "uv", "install uv", place=state)
 
 
 def _index(python: Path) -> dict[str, str]:

@@ -33,10 +33,11 @@ def run_tests(state: State, checkout: Path, words: list[str]) -> int:
         shutil.rmtree(state.path(name), ignore_errors=True)
     with ThreadPoolExecutor(1) as aside:
         checks = aside.submit(_checks, checkout)
-        with running(state, free_ports=True):
+        with running(state, free_ports=True) as watch:
             wrong = checks.result()
             for name, output in wrong.items():
                 print(f"\n{name} failed:\n{output}")
+            watch.end()  # tests kill what they like, and pytest's line is the last
             say_line("tests begin")
             pytest = [sys.executable, "-m", "pytest", *words]
             told = os.environ | _settings(state)

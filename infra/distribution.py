@@ -16,15 +16,17 @@ VERSION = "26.7.3"
 SHA256 = "27a6535553c3cdcd083872ba40629efafb3475e3b758e0c6f691395561dd0f1f"
 PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
 BUILT = CACHE / f"keycloak-{VERSION}"
+PLACED = ".nastup-placed"  # written last
 
 
 def fetch() -> None:
     """The zip in the cache, with the hash we pinned."""
     if BUILT.exists() or _hash_is_right():
         return
+    _zip().unlink(missing_ok=True)  # half of one, from a start that was cut off: Maven would take it for the whole
     with step(f"Keycloak {VERSION} fetched"):
         artifact = f"-Dartifact=org.keycloak:keycloak-quarkus-dist:{VERSION}:zip"
-        run(["mvn", "-B", "-q", PLUGIN, artifact, f"-DoutputDirectory={CACHE}"], "maven", "fetch Keycloak from Maven Central")
+        run(["mvn", "-B", "-q", PLUGIN, artifact, f"-DoutputDirectory={CACHE}"], "maven", "fetch Keycloak from Maven Central", place=CACHE)
     if not _hash_is_right():
         _zip().unlink(missing_ok=True)
         raise Trouble(
@@ -48,20 +50,27 @@ def build() -> None:
             [home / "bin/kc.sh", "build", "--db=postgres", "--health-enabled=true", "--metrics-enabled=true"],
             "keycloak-build",
             "build Keycloak",
+            place=CACHE,
         )
         home.rename(BUILT)
         shutil.rmtree(fresh)
         _zip().unlink()
 
 
-def place(state: Path) -> None:
-    """STATE/keycloak: links to the files of the cache (copies on another disk), and directories of its own."""
-    target = state / "keycloak"
-    if (target / "version.txt").exists() and (target / "version.txt").read_text() == (BUILT / "version.txt").read_text():
+def place(state: Path, built: Path = BUILT) -> None:
+    """STATE/keycloak: links to the files of the cache (copies on another disk), and directories of its own.
+
+    Made under another name and renamed when it is whole: what is there under its own name was never cut off.
+    """
+    target, fresh = state / "keycloak", state / "keycloak.new"
+    if (target / PLACED).exists() and (target / "version.txt").read_text() == (built / "version.txt").read_text():
         return
+    shutil.rmtree(fresh, ignore_errors=True)
+    shutil.copytree(built, fresh, copy_function=_link, ignore=shutil.ignore_patterns("data"))
+    (fresh / PLACED).touch()
+    fresh.chmod(0o755)
     shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(BUILT, target, copy_function=_link, ignore=shutil.ignore_patterns("data"))
-    target.chmod(0o755)
+    fresh.rename(target)
 
 
 def _link(source: str, target: str) -> None:

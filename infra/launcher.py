@@ -2,17 +2,20 @@
 
 import argparse
 import json
+import os
 import shutil
 import signal
 import sys
-import traceback
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+from infra import machine
+from infra.failure import in_a_sentence, output_is_gone
 from infra.progress import Trouble, say_line
-from infra.running import optional, running, stop, watch
+from infra.running import optional, running, stop
 from infra.state import State
 from infra.supervise import RUNNING, Supervisor
 
@@ -30,8 +33,13 @@ def main() -> int:
         say_line("stopped")
         return 130
     except Exception as error:
-        sys.stdout.flush()
-        print(f"\n{_in_a_sentence(error, arguments.state)}", file=sys.stderr)
+        if output_is_gone():
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the interpreter would complain of it once more at its end
+            if isinstance(error, BrokenPipeError):
+                return 1
+        with suppress(OSError):  # what was said so far comes first
+            sys.stdout.flush()
+        print(f"\n{in_a_sentence(error, arguments.state, machine.CACHE)}", file=sys.stderr)
         return 1
 
 
@@ -51,7 +59,7 @@ def _arguments() -> argparse.Namespace:
     run.add_argument("--servers", action="store_true", help="without our own processes, for work on them")
     test = command("test", _test)
     test.add_argument("--checkout", type=Path, required=True)
-    test.add_argument("words", nargs="*", help="go to pytest")
+    test.add_argument("words", nargs="*", help="go to pytest; after --")
     command("stop", _stop)
     command("status", _status)
     command("reset", _reset).add_argument("--yes", action="store_true", help="do not ask")
@@ -60,19 +68,7 @@ def _arguments() -> argparse.Namespace:
     grant.add_argument("person", help="e-mail of the person")
     grant.add_argument("role", choices=["founder", "region-it", "security", "dpo", "it", "auditor"])
     grant.add_argument("--until", type=date.fromisoformat, help="last day, YYYY-MM-DD")
-    known, rest = parser.parse_known_args()
-    if rest and known.carry_out is not _test:
-        parser.error(f"unknown: {' '.join(rest)}")
-    known.rest = rest
-    return known
-
-
-def _in_a_sentence(error: Exception, state: Path) -> str:
-    if isinstance(error, Trouble):
-        return str(error)
-    file = state / "log" / "launcher.log"
-    file.write_text("".join(traceback.format_exception(error)))
-    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no words'} (where it happened: {file})"
+    return parser.parse_args()
 
 
 def _interrupt(*_: object) -> None:
@@ -80,14 +76,14 @@ def _interrupt(*_: object) -> None:
 
 
 def _run(state: State, arguments: argparse.Namespace) -> int:
-    with running(state, outlive=arguments.detach, servers_only=arguments.servers) as supervisor:
+    with running(state, outlive=arguments.detach, servers_only=arguments.servers) as watch:
         proof = {} if arguments.servers else _first_employee(state, must=arguments.check)
         if arguments.check:
             say_line("stopping")
         else:
             _say_addresses(state)
             if not arguments.detach:
-                watch(supervisor)
+                watch.until_it_is_gone()
     if arguments.check:
         print(json.dumps(proof, ensure_ascii=False))
         return 0 if proof.get("state") == "done" else 1
@@ -108,7 +104,7 @@ def _first_employee(state: State, must: bool) -> dict[str, Any]:
 def _test(state: State, arguments: argparse.Namespace) -> int:
     from infra.checks import run_tests  # what it needs is in the tests' lock only
 
-    return run_tests(state, arguments.checkout, [*arguments.words, *arguments.rest])
+    return run_tests(state, arguments.checkout, arguments.words)
 
 
 def _stop(state: State, _: argparse.Namespace) -> int:

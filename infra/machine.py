@@ -7,9 +7,11 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from infra.failure import disk_is_full, fullest
 from infra.progress import Trouble, step
 
 CACHE = Path("/var/cache/nastup")
+PROGRAMS = Path("/usr")
 FIRST = {"python3-venv": "venv", "maven": "mvn", "openjdk-17-jre-headless": "java"}
 SERVERS = ["postgresql", "dovecot-imapd", "dovecot-lmtpd", "dovecot-pgsql", "dovecot-sieve", "postfix", "postfix-pgsql", "restic", "rclone"]
 BROWSER = ["chromium", "fonts-dejavu-core"]
@@ -17,27 +19,38 @@ SERVICES = ("postgresql", "dovecot", "postfix")
 TRUSTED = Path("/etc/ssl/certs/ca-certificates.crt")
 POLICY = Path("/usr/sbin/policy-rc.d")
 STILL = "#!/bin/sh\n# while Nástup installs packages: no service is started\nexit 101\n"
+# apt, pip, uv and Maven (Java), each in its own words; without "resolv", for a lock that cannot be resolved is no network that is away
 NO_NETWORK = (
-    "resolv",
+    "temporary failure resolving",
+    "temporary failure in name resolution",
+    "name or service not known",
+    "no address associated with hostname",
+    "could not resolve host",
+    "could not resolve '",
+    "dns error",
+    "unknown host",
+    "unknownhostexception",
     "unreachable",
+    "no route to host",
     "timed out",
     "timeout",
     "connection refused",
     "connection failed",
+    "connection reset",
     "could not connect",
-    "unknown host",
-    "dns error",
+    "cannot connect to proxy",
+    "failed to establish a new connection",
 )
 NO_SPACE = ("no space left on device", "not enough free space", "nemáte dost")
 
 
 def check(state: Path, gigabytes: float) -> None:
-    """Refuses what could only fail later: an ordinary user, an old Python, another system, a full disk."""
+    """Refuses what could only fail later: an ordinary user, another system, a full disk. An old Python is refused in infra/__init__.py."""
     if os.geteuid() != 0:
         raise Trouble("This has to run as root, because every server gets a user of its own: try `sudo python3 -m infra run`.")
     if shutil.which("apt-get") is None:
-        raise Trouble("There is no apt-get here: this command sets up Debian 12. For other systems see infra/deploy.")
-    for place in (state, CACHE, Path("/usr")):
+        raise Trouble("There is no apt-get here: this command sets up a Debian 12. For other systems, README.md outlines what is needed.")
+    for place in (state, CACHE, PROGRAMS):
         check_space(place, gigabytes)
 
 
@@ -100,30 +113,44 @@ def _services_kept_still(packages: Sequence[str]) -> Generator[None, None, None]
             subprocess.run(["systemctl", "disable", "--quiet", *new], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
 
 
-def run(command: Sequence[str | Path], log: str, purpose: str, environment: dict[str, str] | None = None) -> None:
-    """Runs a program with its output in /var/cache/nastup/<log>.log; a failure becomes a sentence that names the cause and the way out."""
+def run(command: Sequence[str | Path], log: str, purpose: str, environment: dict[str, str] | None = None, place: Path = PROGRAMS) -> None:
+    """Runs a program with its output in /var/cache/nastup/<log>.log; a failure becomes a sentence that names the cause and the way out.
+
+    `place`: the directory that it fills.
+    """
     CACHE.mkdir(parents=True, exist_ok=True)
     file = CACHE / f"{log}.log"
     quiet = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
     if TRUSTED.exists():  # pip and uv bring authorities of their own, and would not know that of an office's proxy
         quiet |= {name: os.environ.get(name, str(TRUSTED)) for name in ("SSL_CERT_FILE", "PIP_CERT")}
     with file.open("w") as out:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd="/", env=os.environ | quiet | (environment or {}), check=False
-        )
+        told = os.environ | quiet | (environment or {})
+        try:
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd="/", env=told, check=False)
+        except (FileNotFoundError, PermissionError) as absent:
+            raise Trouble(f"Could not {purpose}. {absent_program(command[0])}") from absent
     if done.returncode:
         words = file.read_text(errors="replace")
         raise Trouble(
-            f"Could not {purpose}. {_cause(words)}\n"
+            f"Could not {purpose}. {cause(words, place)}\n"
             + "\n".join(f"    {line[:200]}" for line in words.splitlines()[-6:])
             + f"\n(the whole output: {file})"
         )
 
 
-def _cause(words: str) -> str:
+def absent_program(program: str | Path) -> str:
+    """Said of what should be installed and is not, or may not be run."""
+    return (
+        f"The program {program} is not there, or may not be run: put it back (`apt-get install --reinstall` of its package, "
+        "which `dpkg -S` names) and run the command again."
+    )
+
+
+def cause(words: str, place: Path) -> str:
+    """Why a program that filled that place failed, by its own words, and the way out."""
     said = words.lower()
     if any(sign in said for sign in NO_SPACE):
-        return "The disk is full: free some space and run the command again."
+        return disk_is_full(fullest([place, CACHE, PROGRAMS]))
     if any(sign in said for sign in NO_NETWORK):
         return (
             "The network does not answer: connect this machine (or set its proxy) and run the command again; it goes on where it stopped."

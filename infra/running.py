@@ -4,11 +4,9 @@ import fcntl
 import importlib
 import importlib.util
 import signal
-import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
-from xmlrpc.client import Fault
 
 from infra.order import Step, run_in_order
 from infra.progress import Trouble, say_line
@@ -17,16 +15,15 @@ from infra.servers.process import Process
 from infra.state import State, ensure_users
 from infra.supervise import Supervisor
 from infra.sweep import sweep
+from infra.watch import Watch
 
 SERVERS = (postgres, keycloak, prefect, dovecot, postfix, vault, catcher)
 USERS = {postgres.USER, keycloak.USER, prefect.USER, vault.USER, catcher.USER, dovecot.USER, product.WORKER, product.PORTAL}
 
 
 @contextmanager
-def running(
-    state: State, *, free_ports: bool = False, outlive: bool = False, servers_only: bool = False
-) -> Generator[Supervisor, None, None]:
-    """Everything up; stopped at the end whatever happens, unless it is to outlive us and all went well."""
+def running(state: State, *, free_ports: bool = False, outlive: bool = False, servers_only: bool = False) -> Generator[Watch, None, None]:
+    """Everything up and watched; stopped at the end whatever happens, unless it is to outlive us and all went well."""
     supervisor = Supervisor(state)
     state.prepare()
     if supervisor.lives():
@@ -37,15 +34,18 @@ def running(
         ensure_users(USERS)
         state.settle_ports(free_ports)
         processes = [server.process(state) for server in SERVERS] + ([] if servers_only else product.processes(state))
+        launched = False
         try:
             supervisor.launch(processes, outlive)
-            run_in_order(_steps(state, supervisor, processes))
-            yield supervisor
-        except OSError as error:
-            if supervisor.lives():
-                stop(supervisor)
-                raise
-            raise Trouble(f"{state.root} was stopped from elsewhere while it was in use ({error}).") from error
+            launched = True
+            with Watch(supervisor) as watch:
+                run_in_order(_steps(state, supervisor, processes))
+                yield watch
+        except (ConnectionError, FileNotFoundError) as error:
+            if launched and not supervisor.lives():
+                raise Trouble(f"{state.root} was stopped from elsewhere while it was in use ({error}).") from error
+            stop(supervisor)
+            raise
         except BaseException:
             stop(supervisor)
             raise
@@ -59,22 +59,6 @@ def stop(supervisor: Supervisor) -> int:
         signal.signal(number, signal.SIG_IGN)  # impatience must not leave half of them running
     supervisor.shut_down()
     return sweep(supervisor.state)
-
-
-def watch(supervisor: Supervisor) -> None:
-    """Says what died and was started again; ends when the supervisor is gone (`python3 -m infra stop`)."""
-    known = {info["name"]: info["pid"] for info in supervisor.processes()}
-    while True:
-        time.sleep(1)
-        try:
-            infos = supervisor.processes()
-        except (OSError, Fault):
-            say_line("stopped from elsewhere")
-            return
-        for info in infos:
-            if info["pid"] and info["pid"] != known[info["name"]]:
-                say_line(f"{info['name']} died, started again")
-                known[info["name"]] = info["pid"]
 
 
 def optional(name: str) -> Any:

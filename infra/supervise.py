@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from xmlrpc.client import Fault, ServerProxy
 
-from supervisor.xmlrpc import SupervisorTransport  # pyright: ignore[reportMissingTypeStubs]
+from supervisor.xmlrpc import Faults, SupervisorTransport  # pyright: ignore[reportMissingTypeStubs]
 
+from infra.machine import absent_program
 from infra.progress import Trouble
 from infra.servers.process import Process, filled, last_words
 from infra.state import State, write
@@ -39,6 +40,7 @@ class Supervisor:
     def __init__(self, state: State) -> None:
         self.state = state
         self.socket = state.path("run", "supervisor.sock")
+        self._launched: subprocess.Popen[bytes] | None = None
 
     def _ask(self, method: str, *words: object) -> Any:
         # one connection per call: the transport is not made for several threads
@@ -64,7 +66,7 @@ class Supervisor:
         # however we end, so does it, and it ends the programs
         tied = [] if outlive else ["setpriv", "--pdeathsig", "TERM"]
         with self.state.path("log", "supervisord.out").open("a") as out:
-            subprocess.Popen(
+            self._launched = subprocess.Popen(
                 [*tied, sys.executable, "-P", "-m", "supervisor.supervisord", "-n", "-c", str(conf)],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
@@ -95,7 +97,12 @@ class Supervisor:
     def bring_up(self, process: Process) -> None:
         """Configured, started, ready, settled."""
         process.configure()
-        self.start(process.name)
+        try:
+            self.start(process.name)
+        except Fault as fault:
+            if fault.faultCode not in (Faults.NO_FILE, Faults.NOT_EXECUTABLE):
+                raise
+            raise Trouble(f"{process.name} cannot be started. {absent_program(process.command[0])}") from fault
         ends, lives = time.monotonic() + process.patience, set[int]()
         while True:
             info = self.process(process.name)
@@ -119,6 +126,8 @@ class Supervisor:
         except (OSError, Fault):
             pass  # it is going down already; what is left is ended by infra/sweep.py
         _wait(lambda: not self.lives(), 60)
+        if launched := self._launched:
+            _wait(lambda: launched.poll() is not None, 60)
 
 
 def _section(state: State, process: Process, place: int) -> str:

@@ -27,7 +27,7 @@ def create_app() -> ASGIApp:
     app.mount("/static", ForEver())
     errors.install(app)
     app.add_middleware(login.LoginKeeper)
-    app.add_middleware(login.Sessions, store=app.state.sessions)
+    app.add_middleware(login.Sessions, store=app.state.sessions, away=errors.database_away)
     app.add_middleware(CrossOriginProtection, deny_app=errors.refuse_origin, exempt_paths=["/logout/backchannel"])
     app.add_middleware(SizeLimit, refuse=errors.refuse_size)
     # around everything, the answer to a failure included

@@ -97,6 +97,12 @@ async def refuse_origin(scope: Scope, receive: Receive, send: Send) -> None:
     await error_page(Request(scope), 403, sentence)(scope, receive, send)
 
 
+async def database_away(scope: Scope, receive: Receive, send: Send) -> None:
+    """The session of whoever asks could not be read or kept."""
+    log.error("database away", path=scope["path"])
+    await _plain_failure(Request(scope), 503, None)(scope, receive, send)
+
+
 async def refuse_size(scope: Scope, receive: Receive, send: Send) -> None:
     await error_page(Request(scope), 413, say("This is too large for a form of the portal."))(scope, receive, send)
 

@@ -17,6 +17,7 @@ from uuid import UUID
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import delete, func, insert, or_, select, update
+from sqlalchemy.exc import OperationalError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
@@ -88,25 +89,38 @@ class Store:
 
 
 class Sessions:
-    """ASGI middleware: `scope["session"]` is a plain dict; `renew(request)` gives it a new identifier (at every log-in)."""
+    """ASGI middleware: `scope["session"]` is a plain dict; `renew(request)` gives it a new identifier (at every log-in).
 
-    def __init__(self, app: ASGIApp, store: Store) -> None:
-        self.app, self.store = app, store
+    `away` answers when the table cannot be reached: that happens outside the program's own handlers of errors.
+    """
+
+    def __init__(self, app: ASGIApp, store: Store, away: ASGIApp) -> None:
+        self.app, self.store, self.away = app, store, away
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"].startswith(NO_SESSION):
             return await self.app(scope, receive, send)
         value = HTTPConnection(scope).cookies.get(COOKIE)
-        stored = await run_in_threadpool(self.store.read, value) if value else None
+        try:
+            stored = await run_in_threadpool(self.store.read, value) if value else None
+        except OperationalError:
+            return await self.away(scope, receive, send)
         before = json.dumps(stored.content if stored else {})
         scope["session"] = json.loads(before)
+        lost = False
 
         async def keep(message: Message) -> None:
+            nonlocal lost
             if message["type"] == "http.response.start":
-                await self._keep(scope, message, value, stored, before)
-            await send(message)
+                try:
+                    await self._keep(scope, message, value, stored, before)
+                except OperationalError:
+                    lost = True
+            if not lost:  # an answer without its session would be a half one: its reader is told so below
+                await send(message)
 
-        return await self.app(scope, receive, keep)
+        await self.app(scope, receive, keep)
+        return await self.away(scope, receive, send) if lost else None
 
     async def _keep(self, scope: Scope, message: Message, value: str | None, stored: Stored | None, before: str) -> None:
         content: Content = scope["session"]

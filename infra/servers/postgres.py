@@ -1,5 +1,6 @@
 """PostgreSQL: one cluster of our own with the databases portal, keycloak, mail and prefect, and one role for every kind of process."""
 
+import shutil
 from importlib.resources import files
 from pathlib import Path
 
@@ -54,14 +55,26 @@ def _program(name: str) -> Path:
 def _configure(state: State, data: Path) -> None:
     room = state.room("postgres", USER)
     state.room("postgres/run", USER)
-    if not (data / "global" / "pg_control").exists():
-        password = room / "password"
-        write(password, state.secret("postgres_postgres"), user=USER)
-        access = ["-U", "postgres", "-A", "scram-sha-256", f"--pwfile={password}"]
-        form = ["-E", "UTF8", "--locale=C.UTF-8"]  # the bare locale of a new machine would give SQL_ASCII
-        carry_out([_program("initdb"), "-D", data, *access, *form, "--no-sync"], state.path("log", "initdb.log"), USER)
-        password.unlink()
+    if data.exists() and not (data / "global" / "pg_control").exists():
+        raise Trouble(
+            f"{data} holds no whole cluster of PostgreSQL. Bring it back from a copy, or throw this installation away "
+            "(`python3 -m infra reset`) and run the command again."
+        )
+    if not data.exists():
+        _make_cluster(state, room, data)
     write(data / "postgresql.conf", filled("postgres/postgresql.conf", {"PORT": state.port("postgres"), "RUN": room / "run"}), user=USER)
+
+
+def _make_cluster(state: State, room: Path, data: Path) -> None:
+    """Under another name until it is whole: half of one, from a start that was cut off, would be taken for a cluster."""
+    fresh, password = room / "data.new", room / "password"
+    shutil.rmtree(fresh, ignore_errors=True)
+    write(password, state.secret("postgres_postgres"), user=USER)
+    access = ["-U", "postgres", "-A", "scram-sha-256", f"--pwfile={password}"]
+    form = ["-E", "UTF8", "--locale=C.UTF-8"]  # the bare locale of a new machine would give SQL_ASCII
+    carry_out([_program("initdb"), "-D", fresh, *access, *form, "--no-sync"], state.path("log", "initdb.log"), USER)
+    password.unlink()
+    fresh.rename(data)
 
 
 def _answers(state: State) -> bool:

@@ -2,6 +2,7 @@
 
 import http.client
 import re
+import shutil
 import socket
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 
+from infra.machine import absent_program
 from infra.progress import Trouble
 
 
@@ -71,7 +73,12 @@ def carry_out(command: Sequence[str | Path], log: Path, user: str = "root") -> N
     """Runs a program once, as that user, with its output in a log; raises Trouble with its last words."""
     words: list[str | Path] = ["runuser", "-u", user, "--", *command] if user != "root" else list(command)
     with log.open("w") as out:  # never a pipe: a daemon that keeps it open would keep us waiting
-        code = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd="/", check=False).returncode
+        try:
+            code = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd="/", check=False).returncode
+        except (FileNotFoundError, PermissionError) as absent:
+            raise Trouble(absent_program(words[0])) from absent
+    if code and shutil.which(command[0]) is None:  # runuser says it with a code that is anybody's
+        raise Trouble(absent_program(command[0]))
     if code:
         raise Trouble(f"{command[0]} failed:\n{last_words(log)}")
 

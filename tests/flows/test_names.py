@@ -3,7 +3,10 @@ import re
 from hypothesis import given
 from hypothesis import strategies as some
 
-from flows.approval.names import LONGEST, SHORTEST, plain_letters, plain_name
+from flows.approval.names import LONGEST, RESERVED, SHORTEST, Proposal, plain_letters, plain_name, propose
+from flows.model.session import open_session
+from tests.cast import Cast
+from tests.database import Database
 
 SHAPE = re.compile(r"[a-z]([a-z.-]*[a-z])?")
 
@@ -38,3 +41,17 @@ def test_every_name_gives_a_word_that_every_server_takes(given_name: str, family
 @given(some.text(max_size=200))
 def test_plain_letters_are_plain(text: str) -> None:
     assert re.fullmatch(r"([a-z]+(-[a-z]+)*)?", plain_letters(text))
+
+
+def test_no_reserved_word_is_ever_proposed_whatever_name_leads_to_it(database: Database, cast: Cast) -> None:
+    with open_session(cast.director.person) as session:
+        for word in sorted(RESERVED):
+            given_name, _, family_name = word.rpartition(".")
+            assert plain_name(given_name, family_name) == word  # a name leads to it: the test would be empty otherwise
+            proposal = propose(session, given_name, family_name, cast.school.domain)
+            assert proposal == Proposal(f"{word}2", f"{word}2@{cast.school.domain}", changed=True)
+
+
+def test_a_name_that_only_begins_like_a_reserved_word_is_free(database: Database, cast: Cast) -> None:
+    with open_session(cast.director.person) as session:
+        assert propose(session, "Root", "Adminová", cast.school.domain).user_name == "root.adminova"

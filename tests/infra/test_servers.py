@@ -102,8 +102,8 @@ def test_what_dies_is_started_again(supervisor: Supervisor):
 
 
 def test_who_watches_is_told_what_died(state: State, supervisor: Supervisor):
-    call = "import sys; from pathlib import Path; from infra import running, state, supervise; print('watching', flush=True);"
-    call += " running.watch(supervise.Supervisor(state.State(Path(sys.argv[1]))))"
+    call = "import sys; from pathlib import Path; from infra import state, supervise, watch; print('watching', flush=True)\n"
+    call += "with watch.Watch(supervise.Supervisor(state.State(Path(sys.argv[1])))) as watched: watched.until_it_is_gone()"
     with subprocess.Popen([sys.executable, "-P", "-c", call, state.root], stdout=subprocess.PIPE, text=True) as watcher:
         assert watcher.stdout
         assert watcher.stdout.readline() == "watching\n"

@@ -1,8 +1,11 @@
 """A director files a request: form, draft, check, submission. Whatever is wrong is said at its field, and nothing is lost or made."""
 
 import re
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from typing import Any
+from unicodedata import normalize
 from uuid import uuid4
 
 import pytest
@@ -180,6 +183,29 @@ def test_the_address_is_proposed_while_the_name_is_typed(cast: Cast, log_in: Log
     assert "<html" not in answer.text
 
 
+def test_letters_and_their_marks_apart_are_the_same_name(cast: Cast, log_in: LogIn, database: Database) -> None:
+    """A Mac may send "Ž" as a Z and a caron (NFD)."""
+    browser = log_in(cast.director)
+    apart = {name: normalize("NFD", good_answers()[name]) for name in ("given_name", "family_name", "position")}
+    assert apart["given_name"] != good_answers()["given_name"]
+    file(browser, **apart)
+    (request,) = rows(database, "onboarding_request")
+    assert [request["content"][name] for name in apart] == [good_answers()[name] for name in apart]
+    assert {row["name"] for row in rows(database, "reserved_name")} == {"zofie.stastna", "zofie.stastna@gym-opava.example"}
+    (person,) = [row for row in rows(database, "person") if row["id"] == request["beneficiary_id"]]
+    assert (person["given_name"], person["family_name"]) == ("Žofie", "Šťastná")
+    assert f"/requests/{request['number']}" in browser.get("/requests?q=Šťastná").links
+    assert f"/requests/{request['number']}" in browser.get(f"/requests?q={normalize('NFD', 'Šťastná')}").links
+
+
+def test_a_reserved_word_is_never_proposed(cast: Cast, log_in: LogIn, database: Database) -> None:
+    browser = log_in(cast.director)
+    checked = browser.send(browser.get(NEW), NEW, **good_answers(given_name="No", family_name="Reply"))
+    assert "no.reply2@gym-opava.example" in checked.text
+    browser.send(checked, submit_path(checked))
+    assert {row["name"] for row in rows(database, "reserved_name")} == {"no.reply2", "no.reply2@gym-opava.example"}
+
+
 # ---- refused
 
 
@@ -227,6 +253,35 @@ def test_a_double_click_on_the_check_is_one_draft(cast: Cast, log_in: LogIn, dat
     browser = log_in(cast.director)
     form = browser.get(NEW)
     assert browser.send(form, NEW, **good_answers()).path == browser.send(form, NEW, **good_answers()).path
+    assert len(rows(database, "onboarding_request")) == 1
+
+
+def test_a_double_click_whose_two_forms_arrive_at_once_is_one_draft(cast: Cast, log_in: LogIn, database: Database) -> None:
+    """Both have seen that nothing was begun with their key before either of them writes."""
+    browsers = [log_in(cast.director), log_in(cast.director)]
+    fields = browsers[0].get(NEW).form(NEW).fields | good_answers()
+    with ThreadPoolExecutor(2) as clicks:
+        with database.superuser() as db, db.transaction():
+            db.execute("LOCK TABLE onboarding_request IN EXCLUSIVE MODE")  # it may be read, not written
+            pages = [clicks.submit(browser.post, NEW, fields) for browser in browsers]
+            waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'onboarding_request'::regclass"
+            ends = time.monotonic() + 10
+            while db.execute(waits).fetchone() != (2,):
+                assert time.monotonic() < ends, "the two forms did not meet"
+                time.sleep(0.02)
+        first, second = (page.result() for page in pages)
+    assert first.path == second.path
+    assert first.path.endswith("/check")
+    (draft,) = rows(database, "onboarding_request")
+    assert draft["content"]["typed"]["family_name"] == "Šťastná"
+
+
+def test_a_key_that_another_person_began_with_opens_nothing_of_theirs(cast: Cast, log_in: LogIn, database: Database) -> None:
+    director, stranger = log_in(cast.director), log_in(cast.hospital_director)
+    form = director.get(NEW)
+    director.send(form, NEW, **good_answers())
+    fields = stranger.get(NEW).form(NEW).fields | good_answers() | {"form_key": form.form(NEW).fields["form_key"]}
+    assert same_words(stranger.post(NEW, fields, 404), stranger.get(f"/requests/drafts/{uuid4()}", 404))
     assert len(rows(database, "onboarding_request")) == 1
 
 

@@ -24,6 +24,22 @@ def test_every_vendored_file_is_unmodified_and_written_down() -> None:
     assert there == written
 
 
+def test_the_font_is_never_without_its_own_notice() -> None:
+    places = {path.parent for house in ("web", "infra", "templates") for path in (ROOT / house).rglob("*.woff*")}
+    assert len(places) == 2  # the pages', and the copies for the pages of Keycloak
+    for place in places:
+        notice = (place / "LICENSE-Roboto.txt").read_text()
+        assert "Copyright 2011 Google Inc." in notice
+        assert "Apache License\n                           Version 2.0, January 2004" in notice
+        assert "END OF TERMS AND CONDITIONS" in notice
+
+
+@pytest.mark.parametrize("told", ["README.md", "web/static/vendor/VENDORED.md"])
+def test_whoever_reads_about_licences_reads_of_every_one(told: str) -> None:
+    said = (ROOT / told).read_text().partition("icence")[2]
+    assert [name for name in ("EUPL-1.2", "Apache-2.0", "0BSD", "Roboto", "Google") if name not in said] == []
+
+
 def test_the_base_page_loads_every_vendored_style_sheet_and_no_other() -> None:
     loaded = re.findall(r'"((?:fonts|styles|templates)/[^"]+)"', (ROOT / "templates" / "base.html").read_text())
     assert sorted(loaded) == sorted(str(sheet.relative_to(VENDOR / "gov").with_suffix("")) for sheet in VENDOR.rglob("*.css"))
