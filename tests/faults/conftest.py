@@ -11,7 +11,10 @@ from flows.model.session import transaction
 from flows.settings import load
 from tests.cast import Cast
 from tests.database import Database
+from infra.operating import operating
+from infra.state import State
 from tests.faults.outside import Outside
+from tests.faults.running import Running
 from tests.flows.test_decide import decided, filed
 
 QUICK = {
@@ -60,3 +63,17 @@ def ledger(request: OnboardingRequest) -> dict[str, Effect]:
     """The effects of a request by name."""
     with transaction() as session:
         return {row.name: row for row in session.scalars(select(Effect).where(Effect.request_id == request.id))}
+
+
+@pytest.fixture(scope="package")
+def logged_in() -> Iterator[Running]:
+    """Once: a code of the second factor is good for one log-in only."""
+    with Running(State.of_tests()).logged_in() as made:
+        yield made
+
+
+@pytest.fixture
+def running(logged_in: Running) -> Iterator[Running]:
+    """The test installation with people logged in; this process works as its operator."""
+    with operating(logged_in.state):
+        yield logged_in

@@ -1,5 +1,6 @@
 """The outside in a process of its own, so that it outlives a worker that dies."""
 
+from collections import Counter
 from multiprocessing.managers import BaseManager
 from typing import Any
 
@@ -27,7 +28,8 @@ class Outside:
 
     def writes(self) -> dict[str, int]:
         """What was changed at all servers since `serve`, by kind; a server never writes a thing twice without counting it."""
-        return {kind: n for server in (self.identity, self.mail, self.backup) for kind, n in server.writes.items() if n}
+        counted = sum((server.writes for server in (self.identity, self.mail, self.backup)), Counter[str]())
+        return {kind: n for kind, n in counted.items() if n}
 
 
 class Servers(BaseManager):
