@@ -1,4 +1,4 @@
-"""A flow with everything real but the three servers outside."""
+"""A flow with everything real but the servers outside; and the running installation with everything real."""
 
 from collections.abc import Iterator
 
@@ -9,10 +9,11 @@ from flows.connectors import registry
 from flows.model import Effect, OnboardingRequest
 from flows.model.session import transaction
 from flows.settings import load
-from tests.cast import Cast
-from tests.database import Database
 from infra.operating import operating
 from infra.state import State
+from tests.cast import Cast
+from tests.database import Database
+from tests.faults.mortal import Mortal
 from tests.faults.outside import Outside
 from tests.faults.running import Running
 from tests.flows.test_decide import decided, filed
@@ -25,6 +26,12 @@ QUICK = {
     "NASTUP_KEYCLOAK__ADDRESS": "http://127.0.0.1:1",
     "NASTUP_KEYCLOAK__CLIENT_SECRET": "none",
     "NASTUP_KEYCLOAK__ACTIVATION_RETURN": "http://127.0.0.1:1/activated",
+    "NASTUP_PORTAL__ADDRESS": "https://nastup.kraj.example",
+    "NASTUP_PORTAL__PORT": "1",
+    "NASTUP_MAIL__DATABASE": "none",
+    "NASTUP_MAIL__VERIFIER_SECRET": "none",
+    "NASTUP_MAIL__PROOF_SECRET": "none",
+    "NASTUP_MAIL__SENDER": "nastup@kraj.example",
 }
 
 
@@ -44,6 +51,12 @@ def outside(cast: Cast, quick: None) -> Iterator[Outside]:
     servers.serve(cast)
     with registry.use(identity=servers.identity, mail=servers.mail, backup=servers.backup):
         yield servers
+
+
+@pytest.fixture
+def mortal(outside: Outside, database: Database) -> Iterator[Mortal]:
+    with Mortal(database, QUICK).against(outside) as made:
+        yield made
 
 
 @pytest.fixture

@@ -8,15 +8,20 @@ from flows.plan import MailDomain, OrganisationSpace, Tenant
 from tests.cast import Cast
 from tests.fakes.backup import FakeBackup
 from tests.fakes.identity import FakeIdentity
+from tests.fakes.letters import FakeLetters
 from tests.fakes.mail import FakeMail
+from tests.fakes.runs import FakeRuns
+
+NAMES = ("identity", "mail", "backup", "runs", "letters")
 
 
 class Outside:
-    """The three servers in memory, with the school already served."""
+    """The servers in memory, with the school already served."""
 
     def __init__(self) -> None:
         self.identity, self.mail = FakeIdentity(), FakeMail()
         self.backup = FakeBackup(self.mail)
+        self.runs, self.letters = FakeRuns(), FakeLetters()  # what the dispatcher asks
 
     def serve(self, cast: Cast) -> None:
         school = cast.school
@@ -38,7 +43,8 @@ class Servers(BaseManager):
 
 def offer(outside: Outside) -> None:
     """Makes this process's fakes reachable for the process that dies."""
-    for name, server in (("identity", outside.identity), ("mail", outside.mail), ("backup", outside.backup)):
+    for name in NAMES:
+        server = getattr(outside, name)
         calls = [call for call in dir(server) if not call.startswith("_") and callable(getattr(server, call)) and call != "tell"]
         Servers.register(name, callable=_giver(server), exposed=calls)
 

@@ -46,7 +46,12 @@ class Running:
         """The number of a new request."""
         given, family = new_name()
         mark = time.time_ns()
-        typed = {"given_name": given, "family_name": family, "personal_number": f"F{mark % 10**9}", "private_email": f"f{mark}@posta.example"}
+        typed = {
+            "given_name": given,
+            "family_name": family,
+            "personal_number": f"F{mark % 10**9}",
+            "private_email": f"f{mark}@posta.example",
+        }
         _page, number = portal.file_employee(self.state, self.director, {**answers(), "manager": DIRECTOR.name, **typed})
         self.private[number] = typed["private_email"]
         return number
@@ -112,7 +117,9 @@ class Running:
         """(step, how it ended) of every try, in order."""
         tries = select(Effect.name, Attempt.outcome).join(Attempt.effect).join(OnboardingRequest, OnboardingRequest.id == Effect.request_id)
         with transaction() as session:
-            return [(name, how) for name, how in session.execute(tries.where(OnboardingRequest.number == number).order_by(Attempt.started_at))]
+            return [
+                (name, how) for name, how in session.execute(tries.where(OnboardingRequest.number == number).order_by(Attempt.started_at))
+            ]
 
     def tried_in_vain(self, number: str, times: int = 1) -> None:
         """Waits until a step of the request met a server that does not answer so often."""
