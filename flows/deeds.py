@@ -11,6 +11,7 @@ from flows import launch
 from flows.connectors.base import ConnectorError
 from flows.model import Outbox
 from flows.model.session import transaction
+from flows.provisioning.crash import crash_point
 
 log = structlog.get_logger()
 LONGEST_PAUSE = timedelta(minutes=1)
@@ -40,6 +41,7 @@ def _do(session: Session, row: Outbox) -> None:
     try:
         with session.begin_nested():
             launch.handle(session, row)
+        crash_point(f"outbox.{row.topic}:after_call")
         row.done_at, row.last_error = func.clock_timestamp(), None  # pyright: ignore[reportAttributeAccessIssue]
     except OperationalError:
         raise

@@ -16,6 +16,7 @@ from flows.connectors.base import ConnectorError, Post
 from flows.model import ActivationContact, ActivationState, Decision, Letter, OnboardingRequest, Person, Stage
 from flows.model.session import transaction
 from flows.plan import Plan
+from flows.provisioning.crash import crash_point
 from flows.sentence import Sentence, say
 from flows.settings import Mail, Portal, load
 
@@ -40,6 +41,7 @@ def _send(session: Session, letter: Letter) -> None:
         with session.begin_nested():
             post = written(session, letter)
         registry.letters().send(post)
+        crash_point(f"letter.{letter.kind}:after_call")
         letter.sent_at, letter.last_error = func.clock_timestamp(), None  # pyright: ignore[reportAttributeAccessIssue]
     except OperationalError:
         raise

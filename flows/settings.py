@@ -105,9 +105,10 @@ class Prefect(Branch):
 
 
 class Provisioning(Branch):
-    attempts: int = Field(5, description="tries of one step before a person is asked", ge=1)
+    # together the waits outlast a server that is restarted or down for a minute: 120 to 180 s, the jitter included
+    attempts: int = Field(9, description="tries of one step before a person is asked", ge=1)
     first_wait_seconds: float = Field(2, description="wait before the second try; doubles each time", gt=0)
-    longest_wait_seconds: float = Field(120, description="longest wait between two tries", gt=0)
+    longest_wait_seconds: float = Field(30, description="longest wait between two tries", gt=0)
     lease_seconds: float = Field(60, description="a worker that is silent for this long loses its work", gt=0)
     activation_hours: int = Field(24, description="life of the activation link", ge=1)
     settling_seconds: float = Field(30, description="how long an activation link whose answer was lost may still be on its way", gt=0)

@@ -8,7 +8,7 @@ from datetime import timedelta
 import structlog
 from sqlalchemy import and_, delete, exists, func, or_, select
 
-from flows import activations
+from flows import activations, unreported
 from flows.approval.audit import Actor
 from flows.approval.course import LINK
 from flows.approval.states import move
@@ -94,6 +94,7 @@ CHORES = [
     Chore(take_over, 5),
     Chore(activations.follow, 5),
     Chore(activations.read_bounces, 15),
+    Chore(unreported.report, 30),
     Chore(expire_drafts, 3600),
     Chore(sweep, 3600),
 ]

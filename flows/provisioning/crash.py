@@ -1,6 +1,7 @@
 """Named places where a test lets the process die. Without the setting `provisioning.crash_at` they do nothing.
 
 Every step passes `before_call`, `after_call` and `after_commit`, so a test that enumerates the steps covers every present and future one.
+The dispatcher passes `outbox.<topic>:after_call` and `letter.<kind>:after_call`: something happened outside and is not committed here.
 """
 
 import os

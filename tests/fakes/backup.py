@@ -59,6 +59,7 @@ class FakeBackup(Fake):
             raise Conflict(say("The backup holds a mailbox %(address)s of another person.", address=wanted.address))
         known = self._shots(wanted.person)
         shot = known[-1] if known else self._shoot(wanted)
+        self.writes["enrolment"] += self.entries.get(wanted.person) != Entry(wanted)
         self.entries[wanted.person] = Entry(wanted)
         return Held(shot.id, not known, {"snapshot": shot.id, "address": wanted.address, "active": True})
 
@@ -76,7 +77,7 @@ class FakeBackup(Fake):
 
     @remote
     def retire(self, person: UUID) -> None:
-        self.entries.pop(person, None)
+        self.writes["enrolment"] += self.entries.pop(person, None) is not None
 
     @remote
     def message_is_restored(self, wanted: Enrolment, message_id: str) -> Restored:
@@ -107,6 +108,7 @@ class FakeBackup(Fake):
 
     def _set_active(self, person: UUID, *, active: bool) -> Held:
         if person in self.entries:
+            self.writes["enrolment"] += self.entries[person].active is not active
             self.entries[person].active = active
         if (held := self._held(person)) is None:
             raise Gone(say("The mailbox is not in the backup."))

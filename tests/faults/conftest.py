@@ -1,4 +1,4 @@
-"""A flow with everything real but the three servers outside."""
+"""A flow with everything real but the servers outside; and the running installation with everything real."""
 
 from collections.abc import Iterator
 
@@ -9,9 +9,13 @@ from flows.connectors import registry
 from flows.model import Effect, OnboardingRequest
 from flows.model.session import transaction
 from flows.settings import load
+from infra.operating import operating
+from infra.state import State
 from tests.cast import Cast
 from tests.database import Database
+from tests.faults.mortal import Mortal
 from tests.faults.outside import Outside
+from tests.faults.running import Running
 from tests.flows.test_decide import decided, filed
 
 QUICK = {
@@ -22,6 +26,12 @@ QUICK = {
     "NASTUP_KEYCLOAK__ADDRESS": "http://127.0.0.1:1",
     "NASTUP_KEYCLOAK__CLIENT_SECRET": "none",
     "NASTUP_KEYCLOAK__ACTIVATION_RETURN": "http://127.0.0.1:1/activated",
+    "NASTUP_PORTAL__ADDRESS": "https://nastup.kraj.example",
+    "NASTUP_PORTAL__PORT": "1",
+    "NASTUP_MAIL__DATABASE": "none",
+    "NASTUP_MAIL__VERIFIER_SECRET": "none",
+    "NASTUP_MAIL__PROOF_SECRET": "none",
+    "NASTUP_MAIL__SENDER": "nastup@kraj.example",
 }
 
 
@@ -44,6 +54,12 @@ def outside(cast: Cast, quick: None) -> Iterator[Outside]:
 
 
 @pytest.fixture
+def mortal(outside: Outside, database: Database) -> Iterator[Mortal]:
+    with Mortal(database, QUICK).against(outside) as made:
+        yield made
+
+
+@pytest.fixture
 def approved(database: Database, cast: Cast) -> OnboardingRequest:
     """A request whose start day is today or earlier, approved."""
     with database.used_as("nastup_portal"):
@@ -60,3 +76,17 @@ def ledger(request: OnboardingRequest) -> dict[str, Effect]:
     """The effects of a request by name."""
     with transaction() as session:
         return {row.name: row for row in session.scalars(select(Effect).where(Effect.request_id == request.id))}
+
+
+@pytest.fixture(scope="package")
+def logged_in() -> Iterator[Running]:
+    """Once: a code of the second factor is good for one log-in only."""
+    with Running(State.of_tests()).logged_in() as made:
+        yield made
+
+
+@pytest.fixture
+def running(logged_in: Running) -> Iterator[Running]:
+    """The test installation with people logged in; this process works as its operator."""
+    with operating(logged_in.state):
+        yield logged_in

@@ -1,5 +1,6 @@
 """The outside in a process of its own, so that it outlives a worker that dies."""
 
+from collections import Counter
 from multiprocessing.managers import BaseManager
 from typing import Any
 
@@ -7,15 +8,20 @@ from flows.plan import MailDomain, OrganisationSpace, Tenant
 from tests.cast import Cast
 from tests.fakes.backup import FakeBackup
 from tests.fakes.identity import FakeIdentity
+from tests.fakes.letters import FakeLetters
 from tests.fakes.mail import FakeMail
+from tests.fakes.runs import FakeRuns
+
+NAMES = ("identity", "mail", "backup", "runs", "letters")
 
 
 class Outside:
-    """The three servers in memory, with the school already served."""
+    """The servers in memory, with the school already served."""
 
     def __init__(self) -> None:
         self.identity, self.mail = FakeIdentity(), FakeMail()
         self.backup = FakeBackup(self.mail)
+        self.runs, self.letters = FakeRuns(), FakeLetters()  # what the dispatcher asks
 
     def serve(self, cast: Cast) -> None:
         school = cast.school
@@ -27,7 +33,8 @@ class Outside:
 
     def writes(self) -> dict[str, int]:
         """What was changed at all servers since `serve`, by kind; a server never writes a thing twice without counting it."""
-        return {kind: n for server in (self.identity, self.mail, self.backup) for kind, n in server.writes.items() if n}
+        counted = sum((server.writes for server in (self.identity, self.mail, self.backup)), Counter[str]())
+        return {kind: n for kind, n in counted.items() if n}
 
 
 class Servers(BaseManager):
@@ -36,7 +43,8 @@ class Servers(BaseManager):
 
 def offer(outside: Outside) -> None:
     """Makes this process's fakes reachable for the process that dies."""
-    for name, server in (("identity", outside.identity), ("mail", outside.mail), ("backup", outside.backup)):
+    for name in NAMES:
+        server = getattr(outside, name)
         calls = [call for call in dir(server) if not call.startswith("_") and callable(getattr(server, call)) and call != "tell"]
         Servers.register(name, callable=_giver(server), exposed=calls)
 

@@ -26,7 +26,7 @@ from tests.faults.conftest import ledger, now
 from tests.faults.outside import Outside
 from tests.flows.test_decide import filed
 
-ONE_OF_EACH = {"account": 1, "membership": 1, "mailbox": 1}
+ONE_OF_EACH = {"account": 1, "membership": 1, "mailbox": 1, "enrolment": 1}
 
 pytestmark = pytest.mark.servers
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select, update
 
-from flows import activations, deeds, observe, postbox, upkeep
+from flows import activations, deeds, observe, postbox, unreported, upkeep
 from flows.approval.course import LINK
 from flows.approval.relink import send_new_link
 from flows.connectors import registry
@@ -223,6 +223,44 @@ def test_work_whose_worker_is_silent_is_taken_over_once(machine: Machine, reques
     assert machine.run_of(request_approved).state == "AwaitingRetry"
     with transaction() as session:
         assert session.scalars(select(Outbox.topic)).all().count("release") == 2
+
+
+NEXT = {RequestState.APPROVED: RequestState.RUNNING, RequestState.RUNNING: RequestState.DONE}
+
+
+def end_unheard(request: OnboardingRequest, machine: Machine, ago: timedelta, epoch: int) -> None:
+    """The request is done since then, and Prefect believes its run to be at work."""
+    machine.run_of(request).state = "Running"
+    with transaction() as session:
+        for state in (RequestState.APPROVED, RequestState.RUNNING):
+            session.execute(update(OnboardingRequest).where(OnboardingRequest.state == state).values(state=NEXT[state]))
+        session.execute(update(Outbox).values(done_at=datetime.now(UTC) - ago))
+        session.merge(Lease(request_id=request.id, holder="gone", epoch=epoch, expires_at=datetime.now(UTC) - ago))
+
+
+def test_a_run_whose_end_prefect_never_heard_of_is_released_once_to_tell_it(machine: Machine, request_approved: OnboardingRequest) -> None:
+    machine.drain()
+    end_unheard(request_approved, machine, timedelta(minutes=5), epoch=1)
+    machine.runs.faults.unavailable("observe")
+    unreported.report()
+    assert not deeds.work()  # Prefect is still away
+    unreported.report()
+    unreported.report()
+    machine.drain()
+    assert machine.run_of(request_approved).state == "AwaitingRetry"
+    with transaction() as session:
+        assert session.scalars(select(Outbox.topic)).all().count("release") == 2  # the approval's, and this one
+
+
+def test_a_run_that_is_just_ending_or_has_told_its_end_is_left_alone(machine: Machine, request_approved: OnboardingRequest) -> None:
+    machine.drain()
+    end_unheard(request_approved, machine, timedelta(0), epoch=2)
+    unreported.report()
+    assert not deeds.work()
+    end_unheard(request_approved, machine, timedelta(minutes=5), epoch=3)
+    machine.run_of(request_approved).state = "Completed"
+    unreported.report()
+    assert not deeds.work()
 
 
 def test_work_whose_worker_lives_is_left_alone(machine: Machine, request_approved: OnboardingRequest) -> None:

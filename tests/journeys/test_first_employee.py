@@ -21,6 +21,7 @@ from infra.state import State
 
 pytestmark = pytest.mark.servers
 
+LIMIT = 5  # seconds from the decision to the first remote effect; the goal is 1.5
 STEPS = {
     "portal.names are ours",
     "keycloak.ensure account",
@@ -85,6 +86,10 @@ def test_the_seconds_of_every_step_are_known(proof: dict[str, Any]):
     people = {"filing", "deciding", "watching", "activation", "own mail"}
     assert STEPS | people | {"decision to first remote effect", "decision to done"} == set(proof["seconds"])
     assert all(seconds >= 0 for seconds in proof["seconds"].values())
+
+
+def test_the_first_remote_effect_follows_the_decision_within_the_limit(proof: dict[str, Any]):
+    assert 0 < proof["seconds"]["decision to first remote effect"] < LIMIT
 
 
 def test_the_repeats_wrote_nothing_and_found_everything(proof: dict[str, Any]):
