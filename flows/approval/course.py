@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from flows.model import Effect, EffectState, OnboardingRequest, RequestState, Stage
+from flows.model import Effect, EffectState, OnboardingRequest, RequestState, RequestVersion, Stage
 from flows.sentence import Sentence
 from flows.words import PRAGUE
 
@@ -56,6 +56,7 @@ class Step:
     problem: Sentence | None = None
     note: Sentence | str | None = None
     parts: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
+    verdict: str | None = None  # of a decision: approve, refuse, return, opinion; `ask_opinion` while one is waited for
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class Whole:
     request: OnboardingRequest
     effects: Mapping[str, Effect]
     activation: Activation
+    versions: Sequence[RequestVersion] = ()
 
 
 def timeline(whole: Whole) -> list[Step]:
@@ -81,11 +83,11 @@ def timeline(whole: Whole) -> list[Step]:
 def _decision(request: OnboardingRequest, stage: Stage) -> Step:
     if decision := stage.decision:
         who = decision.decided_by.name if decision.decided_by else decision.rule
-        return Step(
-            "decision", "done" if decision.verdict in ("approve", "opinion") else "failed", decision.at, who, note=decision.reason or None
-        )
-    status = "skipped" if request.state in ENDED else "running" if stage.state == "open" else "planned"
-    return Step("decision", status, due=stage.due_at.astimezone(PRAGUE).date(), note=stage.group_name)
+        status = "done" if decision.verdict in ("approve", "opinion") else "failed"
+        return Step("decision", status, decision.at, who, note=decision.reason or None, verdict=decision.verdict)
+    status = "skipped" if request.state in ENDED or stage.state == "closed" else "running" if stage.state == "open" else "planned"
+    asked = "ask_opinion" if stage.opinion else None
+    return Step("decision", status, due=stage.due_at.astimezone(PRAGUE).date(), note=stage.group_name, verdict=asked)
 
 
 def _made(whole: Whole, key: str) -> Step:

@@ -79,7 +79,7 @@ def decide(session: Session, by: Caller, on: StageRef, verdict: Verdict) -> Outc
     if not by.second_factor:
         raise SecondFactorNeeded
     if verdict.verdict in ("take", "hand"):
-        (handling.take_over if verdict.to is None else handling.hand_over)(session, by, stage, verdict.to)
+        {"take": handling.take_over, "hand": handling.hand_over}[verdict.verdict](session, by, stage, verdict.to)
         return Outcome(request, stage)
     if request.plan_hash != verdict.plan_hash:
         raise PlanChanged

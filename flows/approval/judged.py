@@ -6,14 +6,16 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from flows.approval import directory, working_days
+from flows.approval.desk import answer_of, filed_before
 from flows.approval.eligible import may_decide
+from flows.approval.facts import envelope
 from flows.approval.people import Caller
 from flows.approval.progress import KEEP_DAYS, NIGHTLY, Whole
 from flows.approval.queue import hints, open_stages
 from flows.approval.refusals import NotFound
 from flows.approval.written import mixes_scripts
 from flows.model import OnboardingRequest, Stage
-from flows.plan import GIGABYTE
+from flows.plan import GIGABYTE, Plan
 from flows.sentence import Sentence, say
 from flows.settings import load
 from flows.words import PRAGUE
@@ -61,14 +63,36 @@ def plan(whole: Whole) -> dict[str, Any]:
 def stage_words(whole: Whole, stage: Stage, today: date) -> dict[str, Any]:
     due = stage.due_at.astimezone(PRAGUE).date()
     asked = [each for each in whole.request.stages if each.version == whole.request.version]
-    return {"group": stage.group_name, "due": due, "days_left": working_days.between(today, due), "n": stage.position, "of": len(asked)}
+    return {
+        "group": stage.group_name,
+        "due": due,
+        "days_left": working_days.between(today, due),
+        "n": stage.step,
+        "of": max(each.step for each in asked),
+        "opinion": stage.opinion,
+    }
 
 
 def decided(stage: Stage) -> dict[str, Any] | None:
-    if (decision := stage.decision) is None:
-        return None
-    who = decision.decided_by.name if decision.decided_by else decision.rule
-    return {"by": who, "at": decision.at, "decision": decision.verdict, "reason": decision.reason or None}
+    return answer_of(stage.decision) if stage.decision else None
+
+
+def in_short(whole: Whole) -> Sentence:
+    """What the approval makes, as one sentence: counted on the plan that the flow executes."""
+    made = Plan.from_json(whole.request.plan or {})
+    domain = made.mailbox.address.rpartition("@")[2]
+    return say(
+        "1 identity, 1 mailbox of %(quota)s GB at %(domain)s and 1 backup come into being; nothing is deleted.",
+        quota=made.mailbox.quota_bytes // GIGABYTE,
+        domain=domain,
+    )
+
+
+def meters(session: Session, request: OnboardingRequest) -> list[dict[str, Any]]:
+    """What is left of the organisation's envelope: {key, used, more, limit}; nothing where none was agreed."""
+    left, quota = envelope(session, request.organisation_id, request.id), int(request.content.get("quota_gb", 0))
+    rows = (("people", left.people, 1, left.people_limit), ("mail_gb", left.mail_gb, quota, left.mail_gb_limit))
+    return [{"key": key, "used": used, "more": more, "limit": limit} for key, used, more, limit in rows if limit is not None]
 
 
 def checks(session: Session, whole: Whole) -> list[dict[str, Any]]:
@@ -86,6 +110,7 @@ def checks(session: Session, whole: Whole) -> list[dict[str, Any]]:
         if request.organisation.state == "served"
         else _check("err", say("The organisation is not served yet."), say("organisations")),
     ]
+    found += _risks(session, request)
     quota = plan(whole)["quota_gb"]
     if quota > LARGE_GB:
         found.append(_check("warn", say("The mailbox is large: %(quota)s GB.", quota=quota), say("request")))
@@ -98,6 +123,22 @@ def checks(session: Session, whole: Whole) -> list[dict[str, Any]]:
         if hint.tone == "warn"
     ]
     return found
+
+
+def _risks(session: Session, request: OnboardingRequest) -> list[dict[str, Any]]:
+    """What the policy looks at, and who asks."""
+    found: list[dict[str, Any]] = []
+    if request.content.get("access") == "privileged":
+        found.append(_check("warn", say("The person gets privileged access."), say("request")))
+    if (request.facts or {}).get("above_envelope"):
+        found.append(_check("warn", say("The request is above what was agreed with the organisation."), say("envelope")))
+    before = filed_before(session, request, datetime.now(PRAGUE))
+    told = say(
+        "%(who)s filed %(filed)s other requests in the last year: %(refused)s refused, %(returned)s returned.",
+        who=request.requester.name,
+        **before,
+    )
+    return [*found, _check("run", told, say("requests"))]
 
 
 def _check(tone: str, text: Sentence, source: Sentence) -> dict[str, Any]:

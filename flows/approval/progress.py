@@ -11,11 +11,11 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 
 from flows.approval.course import ENDED, EXECUTED, FINISHED, LINK, PARTS, Activation, Whole, status_of, timeline
 from flows.approval.people import Caller
-from flows.approval.queue import WITH_PEOPLE, full_name, holder, open_stage
+from flows.approval.queue import WITH_PEOPLE, full_name, holder, open_stage, open_stages
 from flows.approval.refusals import NotFound
 from flows.approval.sight import requests_seen
 from flows.approval.versions import Return
-from flows.model import Decision, Effect, EffectState, OnboardingRequest, RequestState, Stage
+from flows.model import Decision, Effect, EffectState, OnboardingRequest, RequestState, RequestVersion, Stage
 from flows.plan import GIGABYTE
 from flows.sentence import Sentence
 from flows.words import PRAGUE
@@ -42,14 +42,16 @@ NO_ACTIVATION = Activation("none")
 def find(session: Session, by: Caller, number: str) -> Whole:
     """Raises NotFound for what is not there and for what is not this person's, alike."""
     wanted = select(OnboardingRequest).where(OnboardingRequest.number == number, requests_seen(session, by))
-    answers = selectinload(Stage.decisions).joinedload(Decision.decided_by)
-    carried = joinedload(Stage.carried_from).selectinload(Stage.decisions).joinedload(Decision.decided_by)
+    people = (joinedload(Decision.decided_by), joinedload(Decision.deputised_for))
+    answers = selectinload(Stage.decisions).options(*people)
+    carried = joinedload(Stage.carried_from).selectinload(Stage.decisions).options(*people)
     stages = selectinload(OnboardingRequest.stages).options(joinedload(Stage.request), joinedload(Stage.holder), answers, carried)
     request = session.scalars(wanted.options(*WITH_PEOPLE, stages)).one_or_none()
     if request is None:
         raise NotFound
     effects = session.scalars(select(Effect).where(Effect.request_id == request.id).order_by(Effect.started_at))
-    return Whole(request, {effect.name: effect for effect in effects}, activation_of(session, request))
+    versions = session.scalars(select(RequestVersion).where(RequestVersion.request_id == request.id).order_by(RequestVersion.version))
+    return Whole(request, {effect.name: effect for effect in effects}, activation_of(session, request), versions.all())
 
 
 def activation_of(session: Session, request: OnboardingRequest) -> Activation:
@@ -106,6 +108,7 @@ def progress(whole: Whole) -> dict[str, Any]:
         "refresh_path": path,
         "at": datetime.now(PRAGUE),
         "holder": holder(request),
+        "also": [each.group_name for each in open_stages(request)[1:] if not each.opinion] if request.state is S.WAITING_APPROVAL else [],
         "until": _until(request, stage),
         "fallback": "it" if request.state in (S.APPROVED, S.RUNNING, S.WAITING_RETRY, S.PREPARED) else None,
         "done_steps": sum(step.status == "done" for step in executed),
@@ -156,8 +159,11 @@ def results(whole: Whole) -> dict[str, Any]:
 def history(whole: Whole) -> list[Event]:
     """What happened, newest first, as far as our rows remember moments."""
     request, events = whole.request, list[Event]()
-    if request.submitted_at:
-        events.append(Event(request.submitted_at, "filed", request.requester.name))
+    for version in whole.versions:
+        if version.renewed_for:
+            events += [Event(version.at, "renewed", None, Sentence.from_json(each)) for each in version.renewed_for["changes"]]
+        else:
+            events.append(Event(version.at, "filed" if version.version == 1 else "filed_again", request.requester.name))
     for stage in request.stages:
         for decision in stage.decisions:
             key = {"approve": "approved", "refuse": "refused", "return": "returned", "opinion": "opinion"}[decision.verdict]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
+from uuid import UUID
 
 from flows.approval.decide import Verdict
 from flows.approval.refusals import FormProblems
@@ -55,6 +56,13 @@ class DecisionForm:
                 name = self.values[where]
                 found[name] = f"{found[name]}\n{self.values[words]}" if name in found else self.values[words]
         return found
+
+
+def uuid_of(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
 
 
 def _number(text: str) -> int | None:

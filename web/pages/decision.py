@@ -6,14 +6,14 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
-from flows.approval import decide, judged, progress, queue, versions
+from flows.approval import decide, desk, judged, progress, queue, renew, versions
 from flows.approval.people import Caller
 from flows.approval.refusals import AlreadyDecided, FormProblems, NotFound
 from flows.model.session import transaction
 from flows.sentence import Sentence, say
 from flows.words import PRAGUE
 from web.deps import CurrentCaller, Db, Number, PageFrame, Typed
-from web.forms.decision import DecisionForm
+from web.forms.decision import DecisionForm, uuid_of
 from web.frame import Frame
 
 router = APIRouter()
@@ -39,11 +39,11 @@ def post_decision(
     except FormProblems as problems:
         form.errors |= problems.fields
         return _show(frame, session, by, number, form, 422)
-    except AlreadyDecided:
-        return _show(frame, session, by, number, form, 409)
+    except AlreadyDecided as decided:
+        return _show(frame, session, by, number, form, 409, decided.sentence)
     if isinstance(outcome, decide.Renewed):  # kept: the next version; the decision was about the one before
-        form.errors[""] = say("The world changed after you opened the page, so nothing was decided. Read what changed and decide anew.")
-        return _show(frame, session, by, number, form, 409)
+        told = say("The world changed after you opened the page, so nothing was decided. Read what changed and decide anew.")
+        return _show(frame, session, by, number, form, 409, told, renewed=True)
     done = {
         "approve": say("%(number)s approved.", number=number),
         "refuse": say("%(number)s refused.", number=number),
@@ -54,7 +54,34 @@ def post_decision(
     return frame.redirect(f"/queue/{following}" if following else "/queue", done)
 
 
-def _show(frame: Frame, session: Db, by: Caller, number: str, form: DecisionForm, status: int = 200) -> Response:
+@router.post("/queue/{number}/handling")
+def post_handling(frame: PageFrame, by: CurrentCaller, session: Db, number: Number, typed: Typed) -> Response:
+    """Takes the stage over, or hands it to a colleague."""
+    form, to = DecisionForm.read({name: typed[name] for name in ("version", "stage") if name in typed}), uuid_of(typed.get("to", ""))
+    wanted = decide.Verdict("hand" if "to" in typed else "take", to=to)
+    try:
+        with transaction(session):
+            decide.decide(session, by, decide.StageRef(number, form.version, form.stage), wanted)
+    except FormProblems as problems:
+        form.errors |= problems.fields
+        return _show(frame, session, by, number, form, 422)
+    except AlreadyDecided as decided:
+        return _show(frame, session, by, number, form, 409, decided.sentence)
+    done = say("%(number)s was handed over.", number=number) if to else say("You have %(number)s now.", number=number)
+    return frame.redirect(f"/queue/{number}", done)
+
+
+def _show(
+    frame: Frame,
+    session: Db,
+    by: Caller,
+    number: str,
+    form: DecisionForm,
+    status: int = 200,
+    late: Sentence | None = None,
+    renewed: bool = False,
+) -> Response:
+    """`late`: why what was just sent was not kept."""
     if not by.decides:
         raise NotFound
     whole = progress.find(session, by, number)
@@ -68,6 +95,14 @@ def _show(frame: Frame, session: Db, by: Caller, number: str, form: DecisionForm
         here="queue",
         request=progress.summary(whole),
         plan=judged.plan(whole),
+        in_short=judged.in_short(whole),
+        meters=judged.meters(session, request),
+        route=desk.stages_shown(request),
+        desk=desk.desk(session, by, stage) if open_now else None,
+        handling_path=f"/queue/{number}/handling",
+        renewed=renew.last_changes(session, request),
+        drifted=renew.changes(session, request) if open_now and not renewed else [],
+        late=late,
         checks=judged.checks(session, whole),
         stage=judged.stage_words(whole, stage, datetime.now(PRAGUE).date()),
         history=progress.history(whole),

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from flows.approval import directory, progress, queue, relink, runs, withdraw
+from flows.approval import desk, directory, progress, queue, relink, runs, withdraw
 from flows.approval.decide import StageRef, Verdict, decide
 from flows.approval.people import Caller
 from flows.approval.refusals import FormProblems
@@ -42,12 +42,12 @@ def get_requests(request: Request, frame: PageFrame, by: CurrentCaller, session:
 
 @router.get("/requests/{number}")
 def get_request(frame: PageFrame, by: CurrentCaller, session: Db, number: Number) -> Response:
-    return _show(frame, by, progress.find(session, by, number))
+    return _show(frame, session, by, progress.find(session, by, number))
 
 
 @router.get("/requests/{number}/progress")
 def get_progress(frame: PageFrame, by: CurrentCaller, session: Db, number: Number) -> Response:
-    return frame.fragment("fragments/progress.html", **_moving(progress.find(session, by, number)))
+    return frame.fragment("fragments/progress.html", **_moving(session, by, progress.find(session, by, number)))
 
 
 @router.post("/requests/{number}/withdraw")
@@ -64,22 +64,39 @@ def post_link(frame: PageFrame, by: CurrentCaller, session: Db, number: Number, 
         with transaction(session):
             relink.send_new_link(session, by, number, typed.get("private_email", ""))
     except FormProblems as problems:
-        return _show(frame, by, progress.find(session, by, number), 422, typed.get("private_email", ""), dict(problems.fields))
+        return _show(frame, session, by, progress.find(session, by, number), 422, typed.get("private_email", ""), dict(problems.fields))
     return frame.redirect(f"/requests/{number}", say("A new activation link is on its way."))
 
 
 def _show(
-    frame: Frame, by: Caller, whole: progress.Whole, status: int = 200, typed: str = "", problems: dict[str, Sentence] | None = None
+    frame: Frame,
+    session: Db,
+    by: Caller,
+    whole: progress.Whole,
+    status: int = 200,
+    typed: str = "",
+    problems: dict[str, Sentence] | None = None,
 ) -> Response:
     form = {"values": {"private_email": typed}, "errors": problems or {}}
     told = progress.returned(whole)
     return frame.show(
-        "pages/request.html", status, here="requests", **_moving(whole), actions=_actions(by, whole), again_form=form, returned=told
+        "pages/request.html",
+        status,
+        here="requests",
+        **_moving(session, by, whole),
+        actions=_actions(by, whole),
+        again_form=form,
+        returned=told,
     )
 
 
-def _moving(whole: progress.Whole) -> dict[str, Any]:
+def _moving(session: Db, by: Caller, whole: progress.Whole) -> dict[str, Any]:
+    request = whole.request
+    asked = [stage for stage in queue.open_stages(request) if stage.group_name in by.groups]
+    waits = request.state is RequestState.WAITING_APPROVAL
     return {
+        "decide_path": f"/queue/{request.number}" if asked and waits and by.person != request.requester_id else None,
+        "estimate": desk.estimate(session, request.kind) if waits else None,
         "request": progress.summary(whole),
         "progress": progress.progress(whole),
         "activation": whole.activation,
