@@ -19,7 +19,7 @@ from flows.model.session import open_session
 from flows.words import PRAGUE
 from web.frame import Frame, Login, Place, language_of, reader_of, wants_fragment
 
-LONGEST_FIELD = 5000  # characters; longer is no form of ours
+LONGEST_FIELD = 20_000  # characters; longer is no form of ours, and a text that is too long is shown again whole
 
 
 class LoginNeeded(Exception):

@@ -14,10 +14,11 @@ from starlette.types import Receive, Scope, Send
 
 from flows.approval.refusals import NotFound, Refusal, SecondFactorNeeded
 from flows.sentence import Sentence, say
-from web.deps import FormUnreadable, LoginNeeded
+from web.deps import FormUnreadable, LoginNeeded, typed_fields
 from web.frame import Frame, wants_fragment
 
 log = structlog.get_logger()
+NOT_TYPED = frozenset({"plan_hash", "version", "stage", "decision", "form_key", "action", "organisation", "to", "back"})  # hidden or chosen
 
 
 def install(app: FastAPI) -> None:
@@ -38,9 +39,10 @@ def error_page(
     reference: str | None = None,
     path: str | None = None,
     label: Sentence | None = None,
+    typed: str = "",
 ) -> Response:
     """The page of an error. A fragment that is refused becomes the whole page; one that failed for a moment stays and asks again."""
-    error = {"status": status, "sentence": sentence, "reference": reference, "path": path, "label": label}
+    error = {"status": status, "sentence": sentence, "reference": reference, "path": path, "label": label, "typed": typed}
     answer = Frame(request).show("pages/error.html", status, error=error)
     if wants_fragment(request):
         if status >= 500:
@@ -59,14 +61,23 @@ def on_refusal(request: Request, refusal: Exception) -> Response:
     return error_page(request, refusal.status, None if isinstance(refusal, NotFound) else refusal.sentence)
 
 
-def on_login_needed(request: Request, _: Exception) -> Response:
+async def on_login_needed(request: Request, _: Exception) -> Response:
+    """What was typed into a form meanwhile is shown again, to be copied: nothing of it is kept anywhere."""
     where = login_path(request)
     if wants_fragment(request):
         return Response(status_code=401, headers={"HX-Redirect": where})
     if request.method == "GET":
         return Response(status_code=303, headers={"Location": where})
     sentence = say("You were logged out meanwhile, so nothing was done. Log in; then go back in the browser to find what you typed.")
-    return error_page(request, 401, sentence, path=where, label=say("Log in"))
+    return error_page(request, 401, sentence, path=where, label=say("Log in"), typed=await _typed(request))
+
+
+async def _typed(request: Request) -> str:
+    try:
+        fields = await typed_fields(request)
+    except Exception:  # no form of ours: there is nothing to give back
+        return ""
+    return "\n\n".join(value for name, value in fields.items() if name not in NOT_TYPED and value.strip())
 
 
 def on_unreadable(request: Request, _: Exception) -> Response:

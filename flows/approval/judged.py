@@ -63,14 +63,9 @@ def plan(whole: Whole) -> dict[str, Any]:
 def stage_words(whole: Whole, stage: Stage, today: date) -> dict[str, Any]:
     due = stage.due_at.astimezone(PRAGUE).date()
     asked = [each for each in whole.request.stages if each.version == whole.request.version]
-    return {
-        "group": stage.group_name,
-        "due": due,
-        "days_left": working_days.between(today, due),
-        "n": stage.step,
-        "of": max(each.step for each in asked),
-        "opinion": stage.opinion,
-    }
+    left = [each for each in asked if each.state in ("open", "waiting") and not each.opinion]
+    last = left == [stage] and len(stage.answers) + 1 >= stage.deciders
+    return {"group": stage.group_name, "due": due, "days_left": working_days.between(today, due), "opinion": stage.opinion, "last": last}
 
 
 def decided(stage: Stage) -> dict[str, Any] | None:

@@ -5,7 +5,7 @@ Nothing finds it out by a name or an e-mail: a namesake is another human until s
 
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -33,7 +33,8 @@ def link(session: Session, by: Caller, person: UUID, same_as: str, reason: str) 
         raise FormProblems({"reason": say("Write how you know it, in at most %(most)s characters.", most=LONGEST_REASON)})
     if (other := _named(session, same_as)) is None:
         raise FormProblems({"same_as": say("Nobody with exactly this user name or address is known here.")})
-    made = SameHuman(person_id=person, same_as_id=other, linked_by_id=by.person, reason=reason)
+    root = session.scalar(select(func.human(person)))  # a human of three records: the end of the chain is linked
+    made = SameHuman(person_id=root, same_as_id=other, linked_by_id=by.person, reason=reason)
     try:
         with session.begin_nested():
             session.add(made)

@@ -94,9 +94,10 @@ def open_next(session: Session, request: OnboardingRequest, by: Actor, *, tell: 
 def of_version(session: Session, request: OnboardingRequest) -> list[Stage]:
     """The stages of the request's version, first to last, as the database has them now, with their answers."""
     mine = select(Stage).where(Stage.request_id == request.id, Stage.version == request.version).order_by(Stage.position)
-    answers = selectinload(Stage.decisions).joinedload(Decision.decided_by)
-    carried = joinedload(Stage.carried_from).selectinload(Stage.decisions).joinedload(Decision.decided_by)
-    found = list(session.scalars(mine.options(answers, carried).execution_options(populate_existing=True)))
+    people = (joinedload(Decision.decided_by), joinedload(Decision.deputised_for))
+    answers = selectinload(Stage.decisions).options(*people)
+    carried = joinedload(Stage.carried_from).selectinload(Stage.decisions).options(*people)
+    found = list(session.scalars(mine.options(answers, carried, joinedload(Stage.holder)).execution_options(populate_existing=True)))
     for stage in found:
         set_committed_value(stage, "request", request)  # the one that is being worked on, with what is loaded beside it
     return found

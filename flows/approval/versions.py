@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session, joinedload
 
 from flows.approval.employee import FIELDS
@@ -34,13 +34,17 @@ class Return:
 
 
 def changes(session: Session, request: OnboardingRequest) -> list[Change]:
-    """What the newest version answers otherwise than the one before, in the order of the form. Empty for the first version."""
-    both = RequestVersion.version.in_((request.version - 1, request.version))
-    rows = session.scalars(select(RequestVersion).where(RequestVersion.request_id == request.id, both))
-    kept = {row.version: row.content for row in rows}
+    """What the newest answers say otherwise than those that were returned, in the order of the form. Empty when nothing was returned.
+
+    Versions that the portal made itself in between have the same answers and are passed over.
+    """
+    returned = select(func.max(Decision.version)).where(Decision.request_id == request.id, Decision.verdict == "return")
+    both = RequestVersion.version.in_((returned.scalar_subquery(), request.version))
+    rows = session.scalars(select(RequestVersion).where(RequestVersion.request_id == request.id, both).order_by(RequestVersion.version))
+    kept = [row.content for row in rows]
     if len(kept) < 2:
         return []
-    before, after = kept[request.version - 1], kept[request.version]
+    before, after = kept
     found = [Change(name, _said(before, name), _said(after, name)) for name in FIELDS if _said(before, name) != _said(after, name)]
     return [*found, Change("private_email", "", "")] if before.get(PRIVATE) != after.get(PRIVATE) else found
 

@@ -3,6 +3,7 @@
 import pytest
 
 from flows.approval.people import Caller
+from tests.approvals import use_policy
 from tests.cast import Cast
 from tests.database import Database
 from tests.web.client import Browser
@@ -162,3 +163,54 @@ def test_a_request_taken_back_can_no_longer_be_decided(cast: Cast, log_in: LogIn
     approver.send(page, f"/queue/{number}/decision", 409, decision="approve")
     assert approver.get(f"/queue/{number}").status == 200
     assert rows(database, "decision") == []
+
+
+def test_the_second_on_a_stale_page_reads_that_nothing_of_theirs_was_kept(cast: Cast, log_in: LogIn, number: str) -> None:
+    late = log_in(cast.second_approver)
+    page = late.get(f"/queue/{number}")
+    decide(log_in(cast.approver), number, decision="approve")
+    answer = late.send(page, f"/queue/{number}/decision", 409, decision="refuse", reason="Už tu pracuje.")
+    assert "Vaše rozhodnutí se neuložilo" in answer.text
+    assert cast.approver.name in answer.text
+
+
+def test_words_typed_into_a_session_that_ended_are_given_back(cast: Cast, log_in: LogIn, number: str) -> None:
+    browser = log_in(cast.approver)
+    page = browser.get(f"/queue/{number}")
+    browser.http.cookies.clear()
+    answer = browser.send(page, f"/queue/{number}/decision", 401, decision="refuse", reason="Dlouze psané zdůvodnění <b>")
+    assert "Dlouze psané zdůvodnění <b>" in answer.text
+    assert "plan_hash" not in answer.html
+
+
+def test_ten_thousand_characters_are_refused_and_shown_again_whole(cast: Cast, log_in: LogIn, database: Database, number: str) -> None:
+    browser, long = log_in(cast.approver), "ě" * 10_000
+    answer = browser.send(browser.get(f"/queue/{number}"), f"/queue/{number}/decision", 422, decision="refuse", reason=long)
+    assert long in answer.text
+    assert rows(database, "decision") == []
+
+
+def test_a_request_is_taken_over_and_handed_to_a_colleague_through_the_page(cast: Cast, log_in: LogIn, number: str) -> None:
+    first, second = log_in(cast.approver), log_in(cast.second_approver)
+    page = first.get(f"/queue/{number}")
+    about = {name: page.form(f"/queue/{number}/decision").fields[name] for name in ("version", "stage")}
+    first.post(f"/queue/{number}/handling", about)
+    assert "Proč o tom nemůžete rozhodnout" in second.get(f"/queue/{number}").text
+    first.post(f"/queue/{number}/handling", about | {"to": str(cast.second_approver.person)})
+    assert "Proč o tom nemůžete rozhodnout" not in second.get(f"/queue/{number}").text
+    assert first.post(f"/queue/{number}/handling", about | {"to": str(cast.director.person)}, 422).status == 422
+
+
+def test_what_changed_meanwhile_is_shown_instead_of_a_decision(cast: Cast, log_in: LogIn, database: Database, number: str) -> None:
+    browser = log_in(cast.approver)
+    page = browser.get(f"/queue/{number}")
+    use_policy(
+        database,
+        ('version = "2026-11-26"', 'version = "stricter"'),
+        ("{ privileged = true }, { contract", '{ filed_by = ["director"] }, { contract'),
+    )
+    answer = browser.send(page, f"/queue/{number}/decision", 409, decision="approve")
+    assert "Změnila se pravidla schvalování (verze stricter)" in answer.text
+    assert rows(database, "decision") == []
+    answer = browser.send(answer, f"/queue/{number}/decision", decision="approve")
+    assert [row["verdict"] for row in rows(database, "decision")] == ["approve"]

@@ -1,14 +1,15 @@
 """One request before one decider: what will exist, what speaks for and against it, approve or refuse."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
 from flows.approval import decide, desk, judged, progress, queue, renew, versions
 from flows.approval.people import Caller
-from flows.approval.refusals import AlreadyDecided, FormProblems, NotFound
+from flows.approval.refusals import AlreadyDecided, FormProblems, NoLongerOpen, NotAllowed, NotFound, PlanChanged, SecondFactorNeeded
+from flows.model import Stage
 from flows.model.session import transaction
 from flows.sentence import Sentence, say
 from flows.words import PRAGUE
@@ -39,8 +40,10 @@ def post_decision(
     except FormProblems as problems:
         form.errors |= problems.fields
         return _show(frame, session, by, number, form, 422)
-    except AlreadyDecided as decided:
-        return _show(frame, session, by, number, form, 409, decided.sentence)
+    except (AlreadyDecided, NoLongerOpen, NotAllowed, PlanChanged) as late:
+        if isinstance(late, SecondFactorNeeded):
+            raise
+        return _show(frame, session, by, number, form, late.status, late.sentence)
     if isinstance(outcome, decide.Renewed):  # kept: the next version; the decision was about the one before
         told = say("The world changed after you opened the page, so nothing was decided. Read what changed and decide anew.")
         return _show(frame, session, by, number, form, 409, told, renewed=True)
@@ -65,8 +68,8 @@ def post_handling(frame: PageFrame, by: CurrentCaller, session: Db, number: Numb
     except FormProblems as problems:
         form.errors |= problems.fields
         return _show(frame, session, by, number, form, 422)
-    except AlreadyDecided as decided:
-        return _show(frame, session, by, number, form, 409, decided.sentence)
+    except (AlreadyDecided, NoLongerOpen, PlanChanged) as late:
+        return _show(frame, session, by, number, form, late.status, late.sentence)
     done = say("%(number)s was handed over.", number=number) if to else say("You have %(number)s now.", number=number)
     return frame.redirect(f"/queue/{number}", done)
 
@@ -94,35 +97,42 @@ def _show(
         status,
         here="queue",
         request=progress.summary(whole),
-        plan=judged.plan(whole),
-        in_short=judged.in_short(whole),
-        meters=judged.meters(session, request),
-        route=desk.stages_shown(request),
-        desk=desk.desk(session, by, stage) if open_now else None,
-        handling_path=f"/queue/{number}/handling",
-        renewed=renew.last_changes(session, request),
+        stage=judged.stage_words(whole, stage, datetime.now(PRAGUE).date()),
+        next_path=_next(session, by, number),
+        form=_form(form, whole, stage),
         drifted=renew.changes(session, request) if open_now and not renewed else [],
         late=late,
-        checks=judged.checks(session, whole),
-        stage=judged.stage_words(whole, stage, datetime.now(PRAGUE).date()),
-        history=progress.history(whole),
-        next_path=_next(session, by, number),
-        requested_by=request.requester.name,
-        form={
-            "action": f"/queue/{number}/decision",
-            "plan_hash": request.plan_hash,
-            "version": request.version,
-            "stage": stage.position,
-            "values": form.values,
-            "errors": form.errors,
-        },
-        changes=versions.changes(session, request),
-        returned=versions.last_return(session, request),
-        correctable=decide.CORRECTABLE,
+        desk=desk.desk(session, by, stage) if open_now else None,
         may_decide=open_now and why_not is None,
         why_not=why_not if open_now else _not_open(stage.decision is None),
         decided=judged.decided(stage),
+        **_facts(session, whole),
     )
+
+
+def _form(form: DecisionForm, whole: progress.Whole, stage: Stage) -> dict[str, Any]:
+    """What was typed, and what the decision will be about: the version, plan and stage that are on this page."""
+    path = f"/queue/{whole.request.number}"
+    about = {"plan_hash": whole.request.plan_hash, "version": whole.request.version, "stage": stage.position}
+    return {"action": f"{path}/decision", "handling": f"{path}/handling", "values": form.values, "errors": form.errors} | about
+
+
+def _facts(session: Db, whole: progress.Whole) -> dict[str, Any]:
+    """What stands beside the button, whoever reads it."""
+    request = whole.request
+    return {
+        "plan": judged.plan(whole),
+        "in_short": judged.in_short(whole),
+        "meters": judged.meters(session, request),
+        "checks": judged.checks(session, whole),
+        "route": desk.stages_shown(request),
+        "renewed": renew.last_changes(session, request),
+        "changes": versions.changes(session, request),
+        "returned": versions.last_return(session, request),
+        "correctable": decide.CORRECTABLE,
+        "history": progress.history(whole),
+        "requested_by": request.requester.name,
+    }
 
 
 def _next(session: Db, by: Caller, number: str) -> str | None:

@@ -87,7 +87,13 @@ def _show(
         actions=_actions(by, whole),
         again_form=form,
         returned=told,
+        estimate=_estimate(session, whole),
     )
+
+
+def _estimate(session: Db, whole: progress.Whole) -> desk.Estimate | None:
+    """Asked once for the page, not with every poll."""
+    return desk.estimate(session, whole.request.kind) if whole.request.state is RequestState.WAITING_APPROVAL else None
 
 
 def _moving(session: Db, by: Caller, whole: progress.Whole) -> dict[str, Any]:
@@ -96,7 +102,6 @@ def _moving(session: Db, by: Caller, whole: progress.Whole) -> dict[str, Any]:
     waits = request.state is RequestState.WAITING_APPROVAL
     return {
         "decide_path": f"/queue/{request.number}" if asked and waits and by.person != request.requester_id else None,
-        "estimate": desk.estimate(session, request.kind) if waits else None,
         "request": progress.summary(whole),
         "progress": progress.progress(whole),
         "activation": whole.activation,
