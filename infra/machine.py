@@ -12,7 +12,8 @@ from infra.progress import Trouble, step
 CACHE = Path("/var/cache/nastup")
 FIRST = {"python3-venv": "venv", "maven": "mvn", "openjdk-17-jre-headless": "java"}
 SERVERS = ["postgresql", "dovecot-imapd", "dovecot-lmtpd", "dovecot-pgsql", "dovecot-sieve", "postfix", "postfix-pgsql", "restic", "rclone"]
-BROWSER = ["chromium", "fonts-dejavu-core"]
+PAPER = ["libpango-1.0-0", "libpangoft2-1.0-0", "libharfbuzz-subset0", "fonts-dejavu-core"]  # what WeasyPrint loads and prints with
+BROWSER = ["chromium"]
 SERVICES = ("postgresql", "dovecot", "postfix")
 TRUSTED = Path("/etc/ssl/certs/ca-certificates.crt")
 POLICY = Path("/usr/sbin/policy-rc.d")

@@ -3,10 +3,11 @@
 from typing import Any
 
 from fastapi import APIRouter
+from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
 
-from flows.approval import directory, progress, queue, relink, runs, withdraw
+from flows.approval import directory, evidence, progress, queue, relink, runs, withdraw
 from flows.approval.decide import StageRef, Verdict, decide
 from flows.approval.people import Caller
 from flows.approval.refusals import FormProblems
@@ -42,7 +43,7 @@ def get_requests(request: Request, frame: PageFrame, by: CurrentCaller, session:
 
 @router.get("/requests/{number}")
 def get_request(frame: PageFrame, by: CurrentCaller, session: Db, number: Number) -> Response:
-    return _show(frame, by, progress.find(session, by, number))
+    return _show(frame, by, session, progress.find(session, by, number))
 
 
 @router.get("/requests/{number}/progress")
@@ -64,17 +65,29 @@ def post_link(frame: PageFrame, by: CurrentCaller, session: Db, number: Number, 
         with transaction(session):
             relink.send_new_link(session, by, number, typed.get("private_email", ""))
     except FormProblems as problems:
-        return _show(frame, by, progress.find(session, by, number), 422, typed.get("private_email", ""), dict(problems.fields))
+        return _show(frame, by, session, progress.find(session, by, number), 422, typed.get("private_email", ""), dict(problems.fields))
     return frame.redirect(f"/requests/{number}", say("A new activation link is on its way."))
 
 
 def _show(
-    frame: Frame, by: Caller, whole: progress.Whole, status: int = 200, typed: str = "", problems: dict[str, Sentence] | None = None
+    frame: Frame,
+    by: Caller,
+    session: Session,
+    whole: progress.Whole,
+    status: int = 200,
+    typed: str = "",
+    problems: dict[str, Sentence] | None = None,
 ) -> Response:
     form = {"values": {"private_email": typed}, "errors": problems or {}}
     told = progress.returned(whole)
     return frame.show(
-        "pages/request.html", status, here="requests", **_moving(whole), actions=_actions(by, whole), again_form=form, returned=told
+        "pages/request.html",
+        status,
+        here="requests",
+        **_moving(whole),
+        actions=_actions(session, by, whole),
+        again_form=form,
+        returned=told,
     )
 
 
@@ -87,7 +100,7 @@ def _moving(whole: progress.Whole) -> dict[str, Any]:
     }
 
 
-def _actions(by: Caller, whole: progress.Whole) -> dict[str, str | None]:
+def _actions(session: Session, by: Caller, whole: progress.Whole) -> dict[str, str | None]:
     """Where each button leads; None = not offered. The functions behind decide again."""
     here, request = f"/requests/{whole.request.number}", whole.request
     mine = request.requester_id == by.person
@@ -96,5 +109,6 @@ def _actions(by: Caller, whole: progress.Whole) -> dict[str, str | None]:
         "withdraw_path": f"{here}/withdraw" if mine and request.state in TAKEN_BACK else None,
         "again_path": f"{here}/link" if progress.may_send_again(whole, by) else None,
         "run_path": f"/runs/{request.number}" if by.roles & set(runs.READS_RUNS) else None,
+        "evidence_path": f"{here}/evidence.zip" if evidence.may_take(session, by, request.organisation_id) else None,
         "person_path": f"/people/{request.beneficiary_id}" if request.beneficiary_id else None,
     }
