@@ -5,8 +5,11 @@ from typing import Annotated
 import typer
 
 from flows import logs
+from flows.commands import audit, policy
 
 app = typer.Typer(help="Nástup: the flows of the onboarding portal.", no_args_is_help=True, pretty_exceptions_enable=False)
+app.add_typer(policy.app, name="policy")
+app.add_typer(audit.app, name="audit")
 
 
 @app.callback()

@@ -116,6 +116,12 @@ class Provisioning(Branch):
     crash_at: str = Field("", description="tests only: the process ends at this crash point, e.g. `keycloak.ensure account:after_call`")
 
 
+class Audit(Branch):
+    heads: Path | None = Field(
+        None, description="file of the dispatcher, outside the database, to which the head of the audit chain is added every day"
+    )
+
+
 class Settings(BaseSettings):
     """The whole tree. `load()` reads it once; a missing branch is None and `need` says so in a sentence."""
 
@@ -132,6 +138,7 @@ class Settings(BaseSettings):
     store_agent: StoreAgent | None = None
     prefect: Prefect | None = None
     provisioning: Provisioning = Provisioning()  # pyright: ignore[reportCallIssue]
+    audit: Audit = Audit()  # pyright: ignore[reportCallIssue]
     log_format: Literal["text", "json"] = Field("text", description="form of the log lines")
 
     def need(self, branch: type[B]) -> B:

@@ -3,13 +3,14 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from sqlalchemy import and_, delete, exists, func, or_, select
 
 from flows import activations, unreported
-from flows.approval.audit import Actor
+from flows.approval import heads
+from flows.approval.audit import Actor, record
 from flows.approval.course import LINK
 from flows.approval.states import move
 from flows.model import (
@@ -24,7 +25,7 @@ from flows.model import (
     Outbox,
     RequestState,
 )
-from flows.model.session import transaction
+from flows.model.session import snapshot, transaction
 from flows.settings import load
 
 log = structlog.get_logger()
@@ -81,6 +82,26 @@ def sweep() -> None:
         session.execute(delete(LogoutToken).where(LogoutToken.seen_at < func.clock_timestamp() - TOKEN_LIVES))
 
 
+def write_head() -> None:
+    """The end of the audit chain goes outside the database every day, after what came since the last time was computed once more.
+
+    A chain that is broken gets no head, but a record that says so: the auditor's page shows it. `audit verify` reads all of it.
+    """
+    if not (place := load().audit.heads):
+        return
+    before = heads.read(place)
+    with snapshot() as session:
+        found = heads.since(session, before[-1] if before else None)
+    head = heads.Head(datetime.now(UTC), found.position, found.hash)
+    with transaction() as session:
+        if found.broken:
+            log.error("the audit chain is broken", what=found.broken)
+            record(session, UPKEEP, "audit.broken", None, {"position": found.at_position})
+        else:
+            heads.append(place, head)
+            record(session, UPKEEP, "audit.head_written", None, {"position": head.position, "hash": head.hash})
+
+
 @dataclass
 class Chore:
     """Something done every so often by the dispatcher's own clock; an error of one does not hold back the others."""
@@ -97,6 +118,7 @@ CHORES = [
     Chore(unreported.report, 30),
     Chore(expire_drafts, 3600),
     Chore(sweep, 3600),
+    Chore(write_head, 86400),
 ]
 
 

@@ -36,13 +36,13 @@ def set_up(state: Path, tests: bool = False) -> Path:
     state.mkdir(parents=True, exist_ok=True)
     python = state / "venv" / "bin" / "python"
     with _alone():
-        packages = machine.SERVERS + (machine.BROWSER if tests else [])
+        packages = machine.SERVERS + machine.PAPER + (machine.BROWSER if tests else [])
         if machine.missing([*machine.FIRST, *packages]):
             machine.refresh()
             machine.install(list(machine.FIRST), "Python's venv, Maven and Java")
         with ThreadPoolExecutor(3) as pool:
             _all(
-                pool.submit(machine.install, packages, "servers"),
+                pool.submit(machine.install, packages, "servers and libraries"),
                 pool.submit(_keycloak, state),
                 pool.submit(_python, state, python, LOCKS / ("test.lock" if tests else "run.lock")),
             )

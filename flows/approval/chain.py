@@ -38,5 +38,22 @@ def records(session: Session, q: str, bookmark: str | None) -> Listed:
     return Listed(rows, after)
 
 
+@dataclass(frozen=True)
+class Whole:
+    """When the dispatcher last computed the chain anew, up to which record, and whether it was whole then."""
+
+    at: datetime
+    position: int
+    whole: bool
+
+
+def last_look(session: Session) -> Whole | None:
+    """None when no head was ever written outside."""
+    said = ("audit.head_written", "audit.broken")
+    newest = select(Audit).where(Audit.action.in_(said)).order_by(Audit.position.desc()).limit(1)
+    row = session.scalars(newest).one_or_none()
+    return Whole(row.at, int(row.facts.get("position") or 0), row.action == said[0]) if row else None
+
+
 def _words(facts: dict[str, object]) -> str:
     return ", ".join(f"{name}: {value}" for name, value in sorted(facts.items()))

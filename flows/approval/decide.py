@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, joinedload
 
-from flows.approval import handling, renew, verdicts, withdraw
+from flows.approval import handling, hashes, renew, verdicts, withdraw
 from flows.approval.audit import record
 from flows.approval.eligible import may_decide, seat
 from flows.approval.employee import FIELDS
@@ -167,6 +167,8 @@ def _record(session: Session, by: Caller, stage: Stage, verdict: Verdict, words:
         "plan": verdict.plan_hash,
         "version": stage.version,
     }
+    if decision.reason or decision.comments:
+        facts["words"] = hashes.of_json([decision.reason, decision.comments])  # what was said can be checked, and is not repeated here
     if decision.deputised_for_id:
         facts["deputised_for"] = str(decision.deputised_for_id)
     record(session, by.actor, "stage.decided", stage.request_id, facts)

@@ -1,5 +1,6 @@
 """The versions of the policy in the database. The operator loads one; requests remember the one they run under."""
 
+from datetime import datetime
 from functools import lru_cache
 
 from sqlalchemy import func, select, update
@@ -8,6 +9,7 @@ from sqlalchemy.orm import Session
 from flows.approval.audit import Actor, record
 from flows.approval.policy import KINDS, Policy, PolicyProblems, hash_of, read, shipped
 from flows.approval.refusals import NoLongerOpen
+from flows.model import Audit
 from flows.model import Policy as PolicyRow
 from flows.sentence import say
 
@@ -24,6 +26,13 @@ def of_hash(session: Session, wanted: str | None) -> Policy | None:
     """A policy as it was loaded once; None for a request from before there were policies."""
     source = session.scalar(select(PolicyRow.source).where(PolicyRow.hash == wanted)) if wanted else None
     return _read(source) if source else None
+
+
+def in_force(session: Session, digest: str) -> tuple[datetime | None, str]:
+    """Since when a policy is the active one, and who loaded it: the newest record of that, because an older one may be loaded again."""
+    mine = (Audit.action == "policy.loaded", Audit.facts["policy"].astext == digest)
+    row = session.execute(select(Audit.at, Audit.actor).where(*mine).order_by(Audit.position.desc()).limit(1)).one_or_none()
+    return (row[0], row[1]) if row else (None, "somebody")
 
 
 def load(session: Session, text: str, by: Actor) -> str:
@@ -50,6 +59,8 @@ def unanswerable(session: Session, policy: Policy) -> list[str]:
         for n, rule in enumerate(policy.route[kind]):
             if members[rule.group.value] < rule.deciders:
                 problems.append(f"route.{kind}.{n}: {rule.group} has {members[rule.group.value]} members, {rule.deciders} have to decide")
+            if rule.fallback and not _members(session, rule.fallback.value):
+                problems.append(f"route.{kind}.{n}.fallback: {rule.fallback} has no members, so nobody would be left")
     return problems
 
 

@@ -3,10 +3,12 @@
 An approval whose inputs are the same counts on; the others are asked again. Nobody's answer is kept for a plan that was not shown.
 """
 
+from typing import Any
+
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from flows.approval import colleague, policies, verdicts
+from flows.approval import colleague, hashes, policies, verdicts
 from flows.approval.audit import record
 from flows.approval.employee import NewEmployee
 from flows.approval.facts import facts_of
@@ -47,7 +49,7 @@ def renew(session: Session, request: OnboardingRequest, by: Caller, why: list[Se
     request.facts, request.policy_hash = facts.as_json(), digest
     session.flush()
     keep_version(session, request, by, why)
-    record(session, by.actor, "request.renewed", request.id, {"version": request.version, "plan": request.plan_hash, "policy": digest})
+    record(session, by.actor, "request.renewed", request.id, fingerprint(request))
     lay_out(session, request, policy.stages(_kind(request), facts), facts, carried=before)
     verdicts.go_on(session, request, by)
 
@@ -68,6 +70,16 @@ def keep_version(session: Session, request: OnboardingRequest, by: Caller, why: 
         )
     )
     session.flush()
+
+
+def fingerprint(request: OnboardingRequest) -> dict[str, Any]:
+    """The version in the words of the audit: what was asked for, what will be made, by which policy, each by its hash."""
+    return {
+        "version": request.version,
+        "content": hashes.of_json(request.content),
+        "plan": request.plan_hash,
+        "policy": request.policy_hash,
+    }
 
 
 def last_changes(session: Session, request: OnboardingRequest) -> list[Sentence]:

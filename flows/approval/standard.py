@@ -21,6 +21,7 @@ def approve(session: Session, request: OnboardingRequest, rule: StandardHires, b
             stage.state, stage.ended_at = "approved", func.clock_timestamp()  # pyright: ignore[reportAttributeAccessIssue]
             facts = {
                 "stage": stage.position,
+                "version": stage.version,
                 "verdict": "approve",
                 "rule": rule.rule,
                 "policy": request.policy_hash,

@@ -3,6 +3,9 @@
 `move` is the only place that changes a request's state; the database refuses the rest.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from sqlalchemy import func, update
 from sqlalchemy.orm import Session
 
@@ -42,10 +45,13 @@ EXECUTABLE = frozenset({R.APPROVED, R.RUNNING, R.PREPARED, R.WAITING_RETRY})
 REPEATABLE = EXECUTABLE | {R.DONE}  # a done request may be run again: what is held is found, what is missing is made, the state stays
 
 
-def move(session: Session, request: OnboardingRequest, to: RequestState, by: Actor, **values: object) -> None:
+def move(
+    session: Session, request: OnboardingRequest, to: RequestState, by: Actor, told: Mapping[str, Any] | None = None, /, **values: object
+) -> None:
     """Compare-and-swap from the state that `request` was read in. Raises NoLongerOpen when the move is illegal or somebody was faster.
 
-    `values` are columns written with the move (sentence, owner, next_try, ...). Exactly one audit record is written.
+    `values` are columns written with the move (sentence, owner, next_try, ...). Exactly one audit record is written; `told` are
+    further facts of it.
     """
     was = request.state
     if to not in REQUEST_MOVES[was]:
@@ -59,4 +65,4 @@ def move(session: Session, request: OnboardingRequest, to: RequestState, by: Act
     if session.execute(swap).rowcount != 1:  # pyright: ignore[reportAttributeAccessIssue,reportUnknownMemberType]
         raise NoLongerOpen(say("Somebody changed the request at the same moment. Open it again to see where it is now."))
     session.refresh(request)
-    record(session, by, "request.moved", request.id, {"from": was.value, "to": to.value})
+    record(session, by, "request.moved", request.id, {**(told or {}), "from": was.value, "to": to.value})

@@ -36,14 +36,9 @@ def submit(session: Session, by: Caller, draft: UUID) -> OnboardingRequest:
     before = of_version(session, request) if request.state is RequestState.RETURNED else None
     plan = colleague.plant(session, request, employee) if before is None else colleague.correct(session, request, employee)
     policy, facts = _fix(session, request, employee, plan, by, address)
-    move(
-        session,
-        request,
-        RequestState.WAITING_APPROVAL,
-        by.actor,
-        number=request.number,
-        submitted_at=request.submitted_at or func.clock_timestamp(),
-    )
+    fixed = renew.fingerprint(request)
+    first = request.submitted_at or func.clock_timestamp()
+    move(session, request, RequestState.WAITING_APPROVAL, by.actor, fixed, number=request.number, submitted_at=first)
     session.add(Outbox(topic="wait" if before else "create", request_id=request.id))
     days = {stage.group_name: _days_left(session, stage) for stage in before or [] if stage.state == "returned"}
     rules = policy.stages("employee", facts)

@@ -19,6 +19,7 @@ class Audit(Base):
     """
 
     __tablename__ = "audit"
+    __table_args__ = (Index("ix_audit_looked", "position", postgresql_where=text("action IN ('audit.head_written','audit.broken')")),)
 
     position: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     at: Mapped[Now]

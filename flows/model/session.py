@@ -50,3 +50,17 @@ def transaction(session: Session | None = None) -> Generator[Session]:
     finally:
         if own:
             session.close()
+
+
+@contextmanager
+def snapshot() -> Generator[Session]:
+    """Of the process itself, to read only: everything as of one moment, and the database refuses a write."""
+    with open_session() as session:
+        as_of_one_moment(session)
+        yield session
+
+
+def as_of_one_moment(session: Session) -> None:
+    """What is read from here on is all of one moment, and the database refuses a write."""
+    session.commit()  # ends what was read so far; an isolation level holds from the beginning of a transaction only
+    session.connection(execution_options={"isolation_level": "REPEATABLE READ", "postgresql_readonly": True})

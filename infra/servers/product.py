@@ -38,7 +38,7 @@ def _programs() -> list[_Program]:
     return [
         _Program("backup-agent", dovecot.USER, ["flows", "agent", "backup"], _backup_agent, ("migrations", "vault")),
         _Program("store-agent", vault.USER, ["flows", "agent", "store"], _store_agent, ("migrations", "vault")),
-        _Program("dispatcher", WORKER, ["flows", "dispatch"], _worker, ("migrations", "prefect")),
+        _Program("dispatcher", WORKER, ["flows", "dispatch"], _dispatcher, ("migrations", "prefect")),
         _Program("worker", WORKER, ["flows", "work"], _worker, ("migrations", "prefect")),
         _Program("portal", PORTAL, ["web"], _portal, ("migrations",)),
     ]
@@ -125,6 +125,10 @@ def _worker(state: State) -> Tree:
         "backup": {"database": postgres.dsn(state, "nastup_worker", driver="postgresql+psycopg")},
         "prefect": {"address": f"{state.address('prefect')}/api", "auth": prefect.auth(state)},
     }
+
+
+def _dispatcher(state: State) -> Tree:
+    return {**_worker(state), "audit": {"heads": state.path("rooms", "dispatcher", "audit-heads.jsonl")}}
 
 
 def _backup_agent(state: State) -> Tree:

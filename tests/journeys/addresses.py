@@ -10,7 +10,15 @@ from tests.journeys.scene import STATES, Scene
 from web import login
 from web.pages import ROUTERS
 
-NO_PAGES = {"/healthz", "/readyz", "/login", "/login/callback", "/requests/{number}/progress", "/runs/{number}/log"}
+NO_PAGES = {
+    "/healthz",
+    "/readyz",
+    "/login",
+    "/login/callback",
+    "/requests/{number}/progress",
+    "/requests/{number}/evidence.zip",
+    "/runs/{number}/log",
+}
 DONE = "sent"
 REACHED_RUNNING = ("approved", "running", "retrying", "waiting_retry", "prepared", "needs_attention", "cancelled", "used")
 

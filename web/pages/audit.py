@@ -17,4 +17,6 @@ def get_audit(request: Request, frame: PageFrame, by: CurrentCaller, session: Db
     by.must_see(Regional.AUDITOR)
     asked = Filter.of(request, "q")
     listed = chain.records(session, asked.values["q"], asked.page)
-    return frame.show("pages/audit.html", here="audit", rows=listed.rows, filter=asked.values, next_path=next_path(request, listed.next))
+    whole = chain.last_look(session)
+    after = next_path(request, listed.next)
+    return frame.show("pages/audit.html", here="audit", rows=listed.rows, whole=whole, filter=asked.values, next_path=after)

@@ -3,10 +3,11 @@
 from typing import Any
 
 from fastapi import APIRouter
+from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
 
-from flows.approval import desk, directory, progress, queue, relink, runs, withdraw
+from flows.approval import desk, directory, evidence, progress, queue, relink, runs, withdraw
 from flows.approval.decide import StageRef, Verdict, decide
 from flows.approval.people import Caller
 from flows.approval.refusals import FormProblems
@@ -84,7 +85,7 @@ def _show(
         status,
         here="requests",
         **_moving(session, by, whole),
-        actions=_actions(by, whole),
+        actions=_actions(session, by, whole),
         again_form=form,
         returned=told,
         estimate=_estimate(session, whole),
@@ -109,7 +110,7 @@ def _moving(session: Db, by: Caller, whole: progress.Whole) -> dict[str, Any]:
     }
 
 
-def _actions(by: Caller, whole: progress.Whole) -> dict[str, str | None]:
+def _actions(session: Session, by: Caller, whole: progress.Whole) -> dict[str, str | None]:
     """Where each button leads; None = not offered. The functions behind decide again."""
     here, request = f"/requests/{whole.request.number}", whole.request
     mine = request.requester_id == by.person
@@ -118,5 +119,6 @@ def _actions(by: Caller, whole: progress.Whole) -> dict[str, str | None]:
         "withdraw_path": f"{here}/withdraw" if mine and request.state in TAKEN_BACK else None,
         "again_path": f"{here}/link" if progress.may_send_again(whole, by) else None,
         "run_path": f"/runs/{request.number}" if by.roles & set(runs.READS_RUNS) else None,
+        "evidence_path": f"{here}/evidence.zip" if evidence.may_take(session, by, request.organisation_id) else None,
         "person_path": f"/people/{request.beneficiary_id}" if request.beneficiary_id else None,
     }

@@ -196,6 +196,35 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS $$
                WHERE r.kind = wanted AND r.state IN ('approved','running','prepared','waiting_retry','needs_attention','done')
                ORDER BY r.submitted_at DESC LIMIT 200) newest) q) measured WHERE seconds IS NOT NULL $$;
 
+-- 5b The audit -----------------------------------------------------------------------------------------------------------
+-- The position is given out under the lock, one more than the last: an identity's number is drawn before the lock is waited for, so of two
+-- writers the later number could come first, and the record after them would chain to the wrong one (seen with twelve writers).
+CREATE OR REPLACE FUNCTION chain_audit() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock(2026112301);
+  NEW.at := clock_timestamp();
+  SELECT position + 1, hash INTO NEW.position, NEW.previous_hash FROM audit ORDER BY position DESC LIMIT 1;
+  NEW.position := coalesce(NEW.position, 1);
+  NEW.previous_hash := coalesce(NEW.previous_hash, repeat('0', 64));
+  NEW.hash := encode(sha256(convert_to(audit_text(NEW), 'UTF8')), 'hex');
+  RETURN NEW;
+END $$;
+
+-- Who may take the evidence of a request away: the auditor, those who decide for the region, the director of its organisation.
+CREATE FUNCTION asking_may_prove(wanted uuid) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS
+$$ SELECT EXISTS (SELECT FROM onboarding_request q WHERE q.id = wanted AND q.submitted_at IS NOT NULL
+     AND (asking_regional('{auditor,founder,region-it,security}') OR q.organisation_id IN (SELECT asking_organisations('{director}')))) $$;
+-- Its records with the facts as they were hashed, and the end of the chain as it is now.
+CREATE FUNCTION audit_of(wanted uuid) RETURNS TABLE ("position" bigint, at timestamptz, actor_id uuid, actor text, action text, request_id uuid, facts text, previous_hash text, hash text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS
+$$ SELECT a.position, a.at, a.actor_id, a.actor, a.action, a.request_id, a.facts::text, a.previous_hash, a.hash
+     FROM audit a WHERE a.request_id = wanted AND asking_may_prove(wanted) ORDER BY a.position $$;
+CREATE FUNCTION audit_head() RETURNS TABLE ("position" bigint, at timestamptz, hash text) LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS
+$$ SELECT a.position, a.at, a.hash FROM audit a WHERE asking_person() IS NOT NULL ORDER BY a.position DESC LIMIT 1 $$;
+CREATE INDEX ix_audit_looked ON audit (position) WHERE action IN ('audit.head_written','audit.broken');  -- the newest stands on the auditor's page
+REVOKE EXECUTE ON FUNCTION asking_may_prove, audit_of, audit_head FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit_of, audit_head TO nastup_portal;
+
 -- 6 Rows and rights ----------------------------------------------------------------------------------------------------
 DO $$ DECLARE name text; BEGIN
   FOREACH name IN ARRAY ARRAY['policy','sample','same_human','absence','saved_filter','closed_day'] LOOP
