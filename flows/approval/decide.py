@@ -13,6 +13,7 @@ from flows.approval import handling, hashes, renew, verdicts, withdraw
 from flows.approval.audit import record
 from flows.approval.eligible import may_decide, seat
 from flows.approval.employee import FIELDS
+from flows.approval.facts import hold_still
 from flows.approval.people import Caller, Regional
 from flows.approval.refusals import AlreadyDecided, FormProblems, NoLongerOpen, NotAllowed, NotFound, PlanChanged, SecondFactorNeeded
 from flows.approval.stages import of_version
@@ -79,11 +80,13 @@ def decide(session: Session, by: Caller, on: StageRef, verdict: Verdict) -> Outc
     if not by.second_factor:
         raise SecondFactorNeeded
     if verdict.verdict in ("take", "hand"):
-        {"take": handling.take_over, "hand": handling.hand_over}[verdict.verdict](session, by, stage, verdict.to)
+        (handling.take_over if verdict.verdict == "take" else handling.hand_over)(session, by, stage, verdict.to)
         return Outcome(request, stage)
     if request.plan_hash != verdict.plan_hash:
         raise PlanChanged
     words = _words(stage, verdict)
+    if verdict.verdict == "approve":
+        hold_still(session, request)
     if verdict.verdict == "approve" and (changes := renew.changes(session, request)):
         renew.renew(session, request, by, changes)
         return Renewed(request, changes)

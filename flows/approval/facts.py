@@ -38,6 +38,14 @@ def envelope(session: Session, organisation: UUID, besides: UUID | None = None) 
     return Envelope(people, limits[0], mail_gb, limits[1])
 
 
+def hold_still(session: Session, request: OnboardingRequest) -> None:
+    """Until the end of the transaction nobody else changes what an approval rests on: policy, who is one human, the envelope.
+
+    Asked after the request is locked and before anything is read, by all that may end in an approval.
+    """
+    session.execute(select(func.hold_still(request.organisation_id)))
+
+
 def facts_of(session: Session, request: OnboardingRequest, employee: NewEmployee) -> Facts:
     """Who files is asked only once: afterwards it stands in the kept facts, whatever became of that person's role."""
     known = Facts.from_json(request.facts)

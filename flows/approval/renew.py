@@ -4,6 +4,7 @@ An approval whose inputs are the same counts on; the others are asked again. Nob
 """
 
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
@@ -23,6 +24,8 @@ from flows.sentence import Sentence, say
 def changes(session: Session, request: OnboardingRequest) -> list[Sentence]:
     """What is no longer as it was when this version was made, and matters to its approval. Empty = the same."""
     found = [say("The user name or the address was given to somebody else meanwhile.")] if _names_lost(session, request) else []
+    if _void(session, request):
+        found.append(say("People who approved it turned out to be one person, so their step is asked again."))
     policy, digest = policies.active(session)
     facts, before = _facts(session, request), Facts.from_json(request.facts)
     wanted = [inputs_of(request, rule, facts) for rule in policy.stages(_kind(request), facts)]
@@ -39,7 +42,7 @@ def changes(session: Session, request: OnboardingRequest) -> list[Sentence]:
 
 def renew(session: Session, request: OnboardingRequest, by: Caller, why: list[Sentence]) -> None:
     """The next version of a waiting request with the plan, facts, policy and stages of today. May approve it, when nobody is left."""
-    before = approved_before(of_version(session, request))
+    before = approved_before(session, request, of_version(session, request))
     close_rest(session, request)
     policy, digest = policies.active(session)
     facts = _facts(session, request)
@@ -89,9 +92,19 @@ def last_changes(session: Session, request: OnboardingRequest) -> list[Sentence]
     return [sentence for each in kept.get("changes", []) if (sentence := Sentence.from_json(each))]
 
 
-def approved_before(stages: list[Stage]) -> dict[str, Stage]:
-    """Approvals that may count on, by the hash of their inputs."""
-    return {stage.inputs_hash: stage for stage in stages if stage.state == "approved" and not stage.opinion and stage.inputs_hash}
+def approved_before(session: Session, request: OnboardingRequest, stages: list[Stage]) -> dict[str, Stage]:
+    """Approvals of the version as it is now that may count on, by the hash of their inputs."""
+    void = _void(session, request)
+    return {
+        stage.inputs_hash: stage
+        for stage in stages
+        if stage.state == "approved" and not stage.opinion and stage.inputs_hash and stage.id not in void
+    }
+
+
+def _void(session: Session, request: OnboardingRequest) -> set[UUID]:
+    """Stages whose approval counts no more, because two of the people are one human as we know now."""
+    return set(session.scalars(select(func.void_approvals(request.id).column_valued())))
 
 
 def _facts(session: Session, request: OnboardingRequest) -> Facts:

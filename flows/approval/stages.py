@@ -124,7 +124,7 @@ def _open(session: Session, request: OnboardingRequest, stage: Stage, by: Actor,
 
 def look_for_somebody(session: Session, request: OnboardingRequest, stage: Stage, by: Actor) -> None:
     """Raises the alarm, and asks the fallback group, when the group has too few people who may decide. Asked again every day by upkeep."""
-    if people_left(session, stage.id) >= stage.deciders:
+    if people_left(session, stage.id) >= _missing(session, stage):
         stage.nobody = False
         session.flush()
         return
@@ -135,7 +135,7 @@ def look_for_somebody(session: Session, request: OnboardingRequest, stage: Stage
     if stage.fallback_group and not stage.fallback_from:
         stage.fallback_from, stage.group_name = stage.group_name, stage.fallback_group
         session.flush()
-        stage.nobody = people_left(session, stage.id) < stage.deciders
+        stage.nobody = people_left(session, stage.id) < _missing(session, stage)
         post.write_to_deciders(session, "nobody_left", request, stage, occasion=f"{stage.id} {stage.group_name}")
     else:
         stage.nobody = True
@@ -143,6 +143,12 @@ def look_for_somebody(session: Session, request: OnboardingRequest, stage: Stage
         for group in (Regional.REGION_IT, Regional.IT):
             post.write_to_group(session, "nobody_left", request, group, occasion=f"{stage.id} nobody")
     session.flush()
+
+
+def _missing(session: Session, stage: Stage) -> int:
+    """How many have to approve yet; those who did are no longer among the people left."""
+    given = session.scalar(select(func.count()).select_from(Decision).where(Decision.stage_id == stage.id)) or 0
+    return stage.deciders - given
 
 
 def people_left(session: Session, stage: UUID) -> int:

@@ -12,7 +12,7 @@ from flows.approval import colleague, due, names, policies, renew, standard, ver
 from flows.approval.colleague import number_of
 from flows.approval.drafts import EDITABLE, my_draft, typed_of
 from flows.approval.employee import NewEmployee, read_employee, read_private_address
-from flows.approval.facts import facts_of
+from flows.approval.facts import facts_of, hold_still
 from flows.approval.people import Caller
 from flows.approval.policy import Facts, Policy
 from flows.approval.refusals import FormProblems
@@ -32,8 +32,10 @@ def submit(session: Session, by: Caller, draft: UUID) -> OnboardingRequest:
     request = my_draft(session, by, draft)
     if request.state not in EDITABLE:
         return request
+    hold_still(session, request)
     employee, address = _read(session, request)
     before = of_version(session, request) if request.state is RequestState.RETURNED else None
+    carried = renew.approved_before(session, request, before or [])
     plan = colleague.plant(session, request, employee) if before is None else colleague.correct(session, request, employee)
     policy, facts = _fix(session, request, employee, plan, by, address)
     fixed = renew.fingerprint(request)
@@ -42,7 +44,7 @@ def submit(session: Session, by: Caller, draft: UUID) -> OnboardingRequest:
     session.add(Outbox(topic="wait" if before else "create", request_id=request.id))
     days = {stage.group_name: _days_left(session, stage) for stage in before or [] if stage.state == "returned"}
     rules = policy.stages("employee", facts)
-    lay_out(session, request, rules, facts, carried=renew.approved_before(before or []), days_left=days)
+    lay_out(session, request, rules, facts, carried=carried, days_left=days)
     if policy.standard_hires.allows(facts):
         standard.approve(session, request, policy.standard_hires, by)
     elif not open_next(session, request, by.actor):

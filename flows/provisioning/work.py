@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from flows.approval.states import REPEATABLE
-from flows.model import Lease, OnboardingRequest, RequestState
+from flows.model import Decision, Lease, OnboardingRequest, RequestState
 from flows.model.session import transaction
 from flows.plan import Plan
 from flows.settings import load
@@ -96,7 +96,7 @@ def take(request_id: UUID) -> Generator[Work]:
         if request is None or request.state not in REPEATABLE or not request.plan or not request.number:
             raise NotApproved
         plan = Plan.from_json(request.plan)
-        if plan.hash != request.plan_hash:
+        if plan.hash != request.plan_hash or not _was_approved(session, request):
             raise NotApproved
         work = Work(request_id, request.number, plan, _lease(session, request_id))
     stop = threading.Event()
@@ -108,6 +108,12 @@ def take(request_id: UUID) -> Generator[Work]:
         stop.set()
         heart.join()  # a beat that is under way would renew what is given back
         _give_back(work)
+
+
+def _was_approved(session: Session, request: OnboardingRequest) -> bool:
+    """Whether a decision about this very plan stands in the ledger of decisions, whatever the state of the request says."""
+    carried = (Decision.request_id == request.id, Decision.verdict == "approve", Decision.plan_hash == request.plan_hash)
+    return session.scalar(select(Decision.id).where(*carried).limit(1)) is not None
 
 
 def _lease(session: Session, request: UUID) -> int:

@@ -3,7 +3,9 @@
 Prefect and PostgreSQL are real, the servers outside are the fakes of the contract suite.
 """
 
+import json
 import threading
+from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
@@ -17,6 +19,7 @@ from flows.connectors.base import Misconfigured
 from flows.model import ActivationContact, Attempt, Effect, Lease, Letter, OnboardingRequest, Outbox, RequestState
 from flows.model.session import open_session, transaction
 from flows.onboard_employee import onboard_employee
+from flows.plan import Plan
 from flows.provisioning import work as working
 from flows.provisioning.steps import STEPS
 from flows.sentence import say
@@ -89,6 +92,33 @@ def test_a_run_that_somebody_resumed_in_prefect_does_nothing_without_an_approval
     assert run(request).name == "AwaitingApproval"
     assert outside.writes() == {}
     assert now(request).state.value == state
+
+
+@pytest.mark.parametrize("state", ["approved", "running", "waiting_retry", "done"])
+def test_a_state_that_says_approved_is_not_enough_without_a_decision(outside: Outside, cast: Cast, database: Database, state: str) -> None:
+    with database.used_as("nastup_portal"):
+        request = filed(cast)
+    with database.superuser() as db:
+        db.execute("SET session_replication_role = replica")
+        db.execute("UPDATE onboarding_request SET state = %s WHERE id = %s", (state, request.id))
+    assert run(request).name == "AwaitingApproval"
+    assert outside.writes() == {}
+
+
+def test_a_plan_whose_own_hash_nobody_approved_is_not_carried_out(
+    outside: Outside, approved: OnboardingRequest, database: Database
+) -> None:
+    """Plan and hash were exchanged together: they fit each other, but no decision is about them."""
+    plan = Plan.from_json(approved.plan or {})
+    other = replace(plan, mailbox=replace(plan.mailbox, quota_bytes=1))
+    with database.superuser() as db:
+        db.execute("SET session_replication_role = replica")
+        values = (json.dumps(other.as_json()), other.hash, approved.id)
+        db.execute("UPDATE onboarding_request SET plan = %s, plan_hash = %s WHERE id = %s", values)
+    with pytest.raises(working.NotApproved), working.take(approved.id):
+        pass
+    assert run(approved).name == "AwaitingApproval"
+    assert outside.writes() == {}
 
 
 def test_a_plan_that_is_not_the_approved_one_is_not_carried_out(outside: Outside, approved: OnboardingRequest, database: Database) -> None:

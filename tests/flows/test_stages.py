@@ -3,9 +3,11 @@
 import pytest
 from sqlalchemy import func, select
 
+from flows.approval.audit import Actor
 from flows.approval.decide import Outcome, Renewed
 from flows.approval.people import Regional
 from flows.approval.refusals import AlreadyDecided, FormProblems, NotAllowed, PlanChanged
+from flows.approval.stages import look_for_somebody
 from flows.model import Audit, Decision, Letter, OnboardingRequest, RequestState, RequestVersion, Sample, Stage
 from flows.model.session import transaction
 from tests.approvals import PRIVILEGED, answer, away, file, route, same_human, seen_today, use_policy
@@ -67,6 +69,16 @@ def test_a_stage_of_two_deciders_needs_two_different_people(database: Database, 
         answer(cast.approver, request)
     answer(cast.second_approver, request)
     assert state(database, request) is S.APPROVED
+
+
+def test_the_second_of_two_deciders_is_enough_for_what_is_left(database: Database, cast: Cast) -> None:
+    use_policy(database, text=route(TWO_OF_IT))
+    request = file(cast)
+    answer(cast.approver, request)
+    with database.used_as("nastup_worker"), transaction() as session:  # as upkeep asks every day
+        stage = session.scalars(select(Stage).where(Stage.request_id == request.id)).one()
+        look_for_somebody(session, session.get_one(OnboardingRequest, request.id), stage, Actor("upkeep"))
+        assert (stage.nobody, stage.group_name) == (False, "region-it")
 
 
 def test_one_human_with_two_accounts_is_one_decider(database: Database, cast: Cast) -> None:

@@ -10,6 +10,7 @@ $$ WITH RECURSIVE up(person, depth) AS (
 CREATE FUNCTION link_is_sound() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
 BEGIN
   PERFORM pg_advisory_xact_lock(2026112601);  -- two links at once could close a circle
+  NEW.at := clock_timestamp();  -- after the wait: decisions that it waited for are older
   IF human(NEW.person_id) = human(NEW.same_as_id) THEN
     RAISE EXCEPTION 'these two are one human already' USING ERRCODE = 'check_violation';
   END IF;
@@ -84,12 +85,38 @@ CREATE FUNCTION asking_stands_in() RETURNS TABLE (group_name text, person_id uui
 $$ SELECT a.group_name, a.person_id FROM absence a WHERE a.deputy_id = asking_person() AND asking_regional() AND a.cancelled_at IS NULL
      AND a.from_day <= today() AND a.until_day >= today() AND a.person_id IN (SELECT members_of(a.group_name)) $$;
 
+-- Stages of a version whose approval counts no more, because people who counted as two turned out to be one human (a link made meanwhile):
+-- somebody who approved is the requester or the beneficiary, or answered earlier in the same version.
+CREATE FUNCTION void_approvals(wanted uuid) RETURNS SETOF uuid LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS $$
+  WITH said AS (
+    SELECT s.id AS stage, s.different_people, d.id, d.at, human(who) AS human, human(q.requester_id) AS asked_by, human(q.beneficiary_id) AS asked_for
+      FROM onboarding_request q JOIN stage s ON s.request_id = q.id AND s.version = q.version
+      JOIN decision d ON d.stage_id = coalesce(s.carried_from_id, s.id) AND d.verdict = 'approve'
+     CROSS JOIN LATERAL (VALUES (d.decided_by_id), (d.deputised_for_id)) v(who)
+     WHERE q.id = wanted AND who IS NOT NULL)
+  SELECT DISTINCT later.stage FROM said later
+   WHERE later.human IN (later.asked_by, later.asked_for)
+      OR EXISTS (SELECT FROM said earlier WHERE earlier.human = later.human AND earlier.id <> later.id AND (earlier.at, earlier.id) < (later.at, later.id)
+                  AND (earlier.stage = later.stage OR (earlier.different_people AND later.different_people))) $$;
+
+-- Held until the end of the transaction while an approval is made: the policy in force, who is one human, and what the organisation has left.
+-- Whoever changes one of them waits, and whoever comes second sees what the first did; two approvals cannot share the last place.
+CREATE FUNCTION hold_still(wanted_organisation uuid) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+BEGIN
+  PERFORM FROM policy WHERE active FOR SHARE;
+  PERFORM pg_advisory_xact_lock_shared(2026112601);
+  PERFORM FROM organisation WHERE id = wanted_organisation FOR NO KEY UPDATE;
+END $$;
+
 -- 3 A decision, the last line ----------------------------------------------------------------------------------------
 CREATE OR REPLACE FUNCTION four_eyes() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
 DECLARE request onboarding_request; asked stage;
 BEGIN
   SELECT * INTO request FROM onboarding_request WHERE id = NEW.request_id FOR SHARE;
   SELECT * INTO asked FROM stage WHERE id = NEW.stage_id FOR SHARE;
+  -- a link of two accounts or the end of an absence that is under way is waited for, and the next one waits for this decision
+  PERFORM pg_advisory_xact_lock_shared(2026112601);
+  PERFORM FROM absence WHERE person_id = NEW.deputised_for_id AND deputy_id = NEW.decided_by_id FOR SHARE;
   IF human(NEW.decided_by_id) IN (human(request.requester_id), human(request.beneficiary_id)) THEN
     RAISE EXCEPTION 'nobody decides on their own request' USING ERRCODE = 'check_violation';
   END IF;
@@ -126,7 +153,8 @@ CREATE FUNCTION stage_is_approved(asked stage) RETURNS boolean LANGUAGE sql STAB
 CREATE OR REPLACE FUNCTION approved_by_decisions() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
 BEGIN
   IF NOT EXISTS (SELECT FROM stage s WHERE s.request_id = NEW.id AND s.version = NEW.version AND NOT s.opinion)
-     OR EXISTS (SELECT FROM stage s WHERE s.request_id = NEW.id AND s.version = NEW.version AND NOT s.opinion AND NOT stage_is_approved(s)) THEN
+     OR EXISTS (SELECT FROM stage s WHERE s.request_id = NEW.id AND s.version = NEW.version AND NOT s.opinion AND NOT stage_is_approved(s))
+     OR EXISTS (SELECT FROM void_approvals(NEW.id)) THEN
     RAISE EXCEPTION 'a stage of this version has no approval of this plan' USING ERRCODE = 'check_violation';
   END IF;
   RETURN NEW;
@@ -140,7 +168,8 @@ BEGIN
     RAISE EXCEPTION 'what a stage asks does not change' USING ERRCODE = 'check_violation';
   END IF;
   IF NEW.group_name <> OLD.group_name AND (NEW.group_name IS DISTINCT FROM OLD.fallback_group
-     OR (SELECT count(*) FROM (SELECT DISTINCT human(e.person_id) FROM eligible_deciders(OLD.id) e WHERE NOT e.away) x) >= OLD.deciders) THEN
+     OR (SELECT count(*) FROM (SELECT DISTINCT human(e.person_id) FROM eligible_deciders(OLD.id) e WHERE NOT e.away) x)
+        >= OLD.deciders - (SELECT count(*) FROM decision d WHERE d.stage_id = OLD.id)) THEN
     RAISE EXCEPTION 'the group has somebody who may decide' USING ERRCODE = 'check_violation';
   END IF;
   RETURN NEW;
@@ -258,7 +287,8 @@ CREATE POLICY portal ON letter TO nastup_portal USING (request_id IN (SELECT id 
   WITH CHECK (request_id IN (SELECT id FROM onboarding_request) OR (request_id IS NULL AND asking_regional()));
 
 REVOKE EXECUTE ON FUNCTION human, link_is_sound, absence_has_no_circle, today, members_of, candidates, answered, eligible_deciders, asking_stands_in,
-  stage_is_approved, stage_is_fixed, approve_by_rule, envelope_used, decided_within FROM PUBLIC;
+  void_approvals, hold_still, stage_is_approved, stage_is_fixed, approve_by_rule, envelope_used, decided_within FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hold_still, void_approvals TO nastup_portal;
 GRANT EXECUTE ON FUNCTION human, today, members_of, candidates, eligible_deciders, asking_stands_in, approve_by_rule, envelope_used, decided_within TO nastup_portal;
 GRANT EXECUTE ON FUNCTION human, today, members_of, candidates, eligible_deciders, envelope_used, decided_within TO nastup_worker;
 GRANT SELECT ON policy, sample, same_human, absence, saved_filter, closed_day TO nastup_portal;
