@@ -60,6 +60,7 @@ def _arguments() -> argparse.Namespace:
     grant.add_argument("person", help="e-mail of the person")
     grant.add_argument("role", choices=["founder", "region-it", "security", "dpo", "it", "auditor"])
     grant.add_argument("--until", type=date.fromisoformat, help="last day, YYYY-MM-DD")
+    grant.add_argument("--head", action="store_true", help="head of that group: told when a decision is late by a working day")
     known, rest = parser.parse_known_args()
     if rest and known.carry_out is not _test:
         parser.error(f"unknown: {' '.join(rest)}")
@@ -163,7 +164,7 @@ def _grant(state: State, arguments: argparse.Namespace) -> int:
 
     if not Supervisor(state).lives():
         raise Trouble(f"Nothing runs in {state.root}, so nobody can be granted anything: start it with `python3 -m infra run`.")
-    say_line(grant(state, arguments.person, arguments.role, arguments.until))
+    say_line(grant(state, arguments.person, arguments.role, arguments.until, head=arguments.head))
     return 0
 
 
