@@ -9,11 +9,11 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, joinedload
 
 from flows import texts
-from flows.approval import versions
+from flows.approval import due, told, versions
 from flows.approval.people import Regional
 from flows.connectors import registry
 from flows.connectors.base import ConnectorError, Post
-from flows.model import ActivationContact, ActivationState, Decision, Letter, OnboardingRequest, Person, Stage
+from flows.model import ActivationContact, ActivationState, Decision, Letter, OnboardingRequest, Person
 from flows.model.session import transaction
 from flows.plan import Plan
 from flows.provisioning.crash import crash_point
@@ -22,7 +22,14 @@ from flows.settings import Mail, Portal, load
 
 log = structlog.get_logger()
 LONGEST_PAUSE = timedelta(minutes=10)
-PLACES = {"waiting_for_you": "queue", "needs_attention": "runs"}  # of all others it is the page of the request
+PLACES = {  # of all others it is the page of the request
+    "waiting_for_you": "queue",
+    "handed_to_you": "queue",
+    "reminder": "queue",
+    "escalated": "queue",
+    "needs_attention": "runs",
+}
+PAGES = {"digest": "/queue", "absence_told": "/absences", "absence_cancelled": "/absences"}  # of letters that are about no request
 
 
 def work() -> bool:
@@ -68,32 +75,28 @@ def written(session: Session, letter: Letter) -> Post:
 
 
 def _context(session: Session, letter: Letter, reader: Person) -> dict[str, Any]:
+    portal = load().need(Portal)
+    common = {"lang": reader.language, "region": portal.region, "support": portal.support, "to": reader.name}
+    if letter.request_id is None:
+        return common | {"url": f"{portal.address}{PAGES[letter.kind]}"} | told.DAYS[letter.kind](session, letter)
     people = (
         joinedload(OnboardingRequest.organisation),
         joinedload(OnboardingRequest.requester),
         joinedload(OnboardingRequest.beneficiary),
     )
     request = session.get_one(OnboardingRequest, letter.request_id, options=people)
-    portal = load().need(Portal)
+    place = PLACES.get(letter.kind, "requests")
+    if letter.kind == "nobody_left" and told.may_answer(session, letter):
+        place = "queue"  # the fallback group decides; those who are only to know read
     context = {
-        "lang": reader.language,
-        "region": portal.region,
-        "support": portal.support,
-        "url": f"{portal.address}/{PLACES.get(letter.kind, 'requests')}/{request.number}",
+        "url": f"{portal.address}/{place}/{request.number}",
         "number": request.number,
         "name": request.beneficiary.name if request.beneficiary else "",
         "organisation": request.organisation.name,
-        "to": reader.name,
     }
-    return context | KINDS[letter.kind](session, request)
-
-
-def _waiting(session: Session, request: OnboardingRequest) -> dict[str, Any]:
-    stage = session.scalars(
-        select(Stage).where(Stage.request_id == request.id, Stage.state == "open").order_by(Stage.opinion, Stage.position)
-    ).first()
-    facts = {"filed_by": request.requester.name, "position": request.content.get("position", ""), "start": request.start_day}
-    return facts | {"due": stage.due_at if stage else None, "group": stage.group_name if stage else ""}
+    if letter.kind in told.STAGES:
+        return common | context | told.STAGES[letter.kind](session, letter, request)
+    return common | context | KINDS[letter.kind](session, request)
 
 
 def _refused(session: Session, request: OnboardingRequest) -> dict[str, Any]:
@@ -105,8 +108,11 @@ def _refused(session: Session, request: OnboardingRequest) -> dict[str, Any]:
 
 
 def _returned(session: Session, request: OnboardingRequest) -> dict[str, Any]:
-    told = versions.last_return(session, request)
-    return {"by": told.by if told else "", "reason": told.reason if told else "", "fields": list(told.comments) if told else []}
+    back = versions.last_return(session, request)
+    if back is None:
+        return {"by": "", "reason": "", "fields": [], "until": None}
+    until = due.correct_by(session, back.at, request.organisation_id)
+    return {"by": back.by, "reason": back.reason, "fields": list(back.comments), "until": until}
 
 
 def _done(session: Session, request: OnboardingRequest) -> dict[str, Any]:
@@ -137,7 +143,6 @@ def _activation(session: Session, request: OnboardingRequest) -> dict[str, Any]:
 
 
 KINDS = {
-    "waiting_for_you": _waiting,
     "refused": _refused,
     "returned": _returned,
     "done": _done,

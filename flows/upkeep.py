@@ -1,4 +1,4 @@
-"""What must happen although nobody asks: work that lost its worker, activations that go on without us, drafts that were left."""
+"""What must happen although nobody asks: work that lost its worker, decisions that wait, activations that go on without us, drafts left."""
 
 import time
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy import and_, delete, exists, func, or_, select
 
 from flows import activations, unreported
-from flows.approval import heads
+from flows.approval import heads, reminding
 from flows.approval.audit import Actor, record
 from flows.approval.course import LINK
 from flows.approval.states import move
@@ -27,6 +27,7 @@ from flows.model import (
 )
 from flows.model.session import snapshot, transaction
 from flows.settings import load
+from flows.words import PRAGUE
 
 log = structlog.get_logger()
 UPKEEP = Actor("upkeep")
@@ -75,6 +76,26 @@ def expire_drafts() -> None:
             move(session, draft, RequestState.EXPIRED, UPKEEP)
 
 
+def watch_stages() -> None:
+    """Reminds, escalates, raises or lowers the alarm; every request by itself, so one that cannot be done does not hold back the others."""
+    now = datetime.now(PRAGUE)
+    with transaction() as session:
+        waiting = reminding.to_look_after(session, now)
+    for request in waiting:
+        try:
+            with transaction() as session:
+                reminding.look_after(session, request, now)
+        except Exception:
+            log.exception("stage not looked after", request=str(request))
+
+
+def write_digests() -> None:
+    """The letter of the morning; whether it is time is decided there."""
+    with transaction() as session:
+        if written := reminding.write_digests(session, datetime.now(PRAGUE)):
+            log.info("digests written", letters=written)
+
+
 def sweep() -> None:
     """Answers that a page asked for a week ago, and log-out tokens that have long expired."""
     with transaction() as session:
@@ -116,6 +137,8 @@ CHORES = [
     Chore(activations.follow, 5),
     Chore(activations.read_bounces, 15),
     Chore(unreported.report, 30),
+    Chore(watch_stages, 60),
+    Chore(write_digests, 60),
     Chore(expire_drafts, 3600),
     Chore(sweep, 3600),
     Chore(write_head, 86400),

@@ -14,15 +14,19 @@ from infra.servers.realm import administrator, give_role
 from infra.state import State
 
 
-def grant(state: State, who: str, role: str, until: date | None = None) -> str:
-    """Grants the role to the person with that work address or id, from today; a sentence of what was done. A repeat changes nothing."""
+def grant(state: State, who: str, role: str, until: date | None = None, *, head: bool = False) -> str:
+    """Grants the role to the person with that work address or id, from today; a sentence of what was done.
+
+    `head`: of that group. A repeat changes nothing.
+    """
     with operating(state), transaction() as session:
         people = session.scalars(
             select(Person).where(or_(func.lower(Person.email) == who.lower(), cast(Person.id, String) == who.lower()))
         ).all()
         if len(people) != 1:
             raise Trouble(f"Nobody with the address or id {who} is known here: the person has to exist in the portal first.")
-        new = operator.grant(session, people[0].id, [Regional(role)], until)
+        new = operator.grant(session, people[0].id, [Regional(role)], until, head=head)
         with administrator(state) as keycloak:
             give_role(keycloak, people[0].id, role)
-    return f"{people[0].email} now holds the role {role}" if new else f"{people[0].email} held the role {role} already"
+    done = f"{people[0].email} now holds the role {role}" if new else f"{people[0].email} held the role {role} already"
+    return f"{done} and is head of that group" if head else done

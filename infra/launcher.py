@@ -68,6 +68,7 @@ def _arguments() -> argparse.Namespace:
     grant.add_argument("person", help="e-mail of the person")
     grant.add_argument("role", choices=["founder", "region-it", "security", "dpo", "it", "auditor"])
     grant.add_argument("--until", type=date.fromisoformat, help="last day, YYYY-MM-DD")
+    grant.add_argument("--head", action="store_true", help="head of that group: told when a decision is late by a working day")
     return parser.parse_args()
 
 
@@ -159,7 +160,7 @@ def _grant(state: State, arguments: argparse.Namespace) -> int:
 
     if not Supervisor(state).lives():
         raise Trouble(f"Nothing runs in {state.root}, so nobody can be granted anything: start it with `python3 -m infra run`.")
-    say_line(grant(state, arguments.person, arguments.role, arguments.until))
+    say_line(grant(state, arguments.person, arguments.role, arguments.until, head=arguments.head))
     return 0
 
 

@@ -43,6 +43,14 @@ def file(cast: Cast, by: Caller | None = None, where: Organisation | None = None
         return submit(session, by, draft.id)
 
 
+def correct(cast: Cast, request: OnboardingRequest, **changes: str) -> OnboardingRequest:
+    """The director submits the next version of a returned request."""
+    by = cast.director
+    with open_session(by.person, by.roles) as session, transaction(session):
+        save_draft(session, by, request.id, TYPED | changes, "zofie@posta.cz")
+        return submit(session, by, request.id)
+
+
 def seen_today(by: Caller) -> Caller:
     """The caller as a log-in of this moment makes it: with those for whom the person stands in."""
     with open_session(by.person, by.roles) as session:

@@ -149,6 +149,7 @@ class Frame:
             "initials": "".join(word[0] for word in (words[:1] + words[-1:] if len(words) > 1 else words)).upper(),
             "role": held or say("employee"),
             "places": [place.shown(path) for place in self.reader.places],
+            "absences": "/absences" if roles else None,
         }
 
     def _navigation(self) -> list[dict[str, Any]]:

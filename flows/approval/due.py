@@ -1,5 +1,7 @@
-"""Due times of the region's groups: Czech working days without the days on which the region's offices are closed."""
+"""Due times in Czech working days: those of the region's groups without the days on which the region is closed, those of an applicant
+without the days of the organisation."""
 
+from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
@@ -10,6 +12,9 @@ from flows.approval import working_days
 from flows.model import ClosedDay
 from flows.words import PRAGUE
 
+CORRECTED_WITHIN = (
+    10  # working days of the organisation that an applicant is asked to need for a correction; nothing happens by itself after
+)
 NEAR = 3  # working days: a first day that is so near makes the waiting stage a matter of one letter, not of the morning's digest
 
 
@@ -33,3 +38,16 @@ def blocks(start: date | None, due_at: datetime) -> bool:
     if start is None:
         return False
     return start <= due_at.astimezone(PRAGUE).date() + timedelta(days=NEAR)
+
+
+def share(opened: datetime, due_at: datetime, now: datetime, closed: Collection[date] = ()) -> int:
+    """How much of the time is gone, in per cent of the office hours from the opening to the due time."""
+    whole = working_days.office_time(opened, due_at, closed)
+    if now >= due_at or not whole:  # no office hour between them: days were closed after the stage was opened
+        return 100 if now >= due_at else 0
+    return int(working_days.office_time(opened, now, closed) * 100 / whole)
+
+
+def correct_by(session: Session, returned_at: datetime, organisation: UUID) -> date:
+    """The day until which the applicant is asked to correct a returned request."""
+    return after(session, returned_at, CORRECTED_WITHIN, organisation).date()

@@ -24,15 +24,29 @@ def operator() -> Actor:
     return Actor(f"operator {getpass.getuser()}")
 
 
-def grant(session: Session, person: UUID, roles: Iterable[Regional], until: date | None = None) -> int:
-    """Gives a person regional roles; one that is held already is left alone. Answers how many are new. Needs the role nastup_owner."""
+def grant(session: Session, person: UUID, roles: Iterable[Regional], until: date | None = None, *, head: bool = False) -> int:
+    """Gives a person regional roles; one that is held already is left alone. Answers how many are new. Needs the role nastup_owner.
+
+    `head`: of these groups, so the person is told when a due time has passed by a day. Others who were that before stay it.
+    """
     living = or_(RegionalRole.valid_until.is_(None), RegionalRole.valid_until >= func.current_date())
     held = set(session.scalars(select(RegionalRole.role).where(RegionalRole.person_id == person, living)))
+    roles = list(roles)
     new = [role for role in roles if role.value not in held]
     for role in new:
         session.add(RegionalRole(person_id=person, role=role.value, valid_until=until, granted_by=operator().name))
         record(session, operator(), "role.granted", None, {"person": str(person), "role": role.value})
+    if head:
+        _head(session, person, [role.value for role in roles])
     return len(new)
+
+
+def _head(session: Session, person: UUID, roles: list[str]) -> None:
+    session.flush()
+    mine = select(RegionalRole).where(RegionalRole.person_id == person, RegionalRole.role.in_(roles), ~RegionalRole.head)
+    for row in session.scalars(mine).all():
+        row.head = True
+        record(session, operator(), "role.head", None, {"person": str(person), "role": row.role})
 
 
 def run_again(number: str) -> str:

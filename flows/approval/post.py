@@ -18,6 +18,11 @@ def write(session: Session, kind: str, request: OnboardingRequest, person: UUID,
     session.execute(insert(Letter).values(letter).on_conflict_do_nothing())
 
 
+def write_about(session: Session, kind: str, person: UUID, occasion: str) -> None:
+    """A letter that is about no request: a day (the digest) or an absence."""
+    session.execute(insert(Letter).values(kind=kind, request_id=None, person_id=person, occasion=occasion).on_conflict_do_nothing())
+
+
 def write_to_group(session: Session, kind: str, request: OnboardingRequest, group: Regional, occasion: str = "") -> int:
     """A letter to everybody of the group who may deal with this request (not its requester, not its beneficiary). Answers how many."""
     today = datetime.now(PRAGUE).date()

@@ -123,12 +123,16 @@ def _open(session: Session, request: OnboardingRequest, stage: Stage, by: Actor,
 
 
 def look_for_somebody(session: Session, request: OnboardingRequest, stage: Stage, by: Actor) -> None:
-    """Raises the alarm, and asks the fallback group, when the group has too few people who may decide. Asked again every day by upkeep."""
-    if people_left(session, stage.id) >= _missing(session, stage):
+    """Raises the alarm, and asks the fallback group, when the group has too few people who may decide; takes it off when somebody is back.
+
+    Asked again by upkeep, because people go and come back while a stage is open.
+    """
+    if people_left(session, stage.id) >= _missing(session, stage) or (stage.fallback_from and _first_group_is_back(session, stage)):
         stage.nobody = False
         session.flush()
         return
-    if not stage.nobody or (stage.fallback_group and not stage.fallback_from):
+    was = stage.nobody
+    if not was or (stage.fallback_group and not stage.fallback_from):
         record(
             session, by, "stage.nobody", request.id, {"stage": stage.position, "group": stage.group_name, "fallback": stage.fallback_group}
         )
@@ -139,9 +143,9 @@ def look_for_somebody(session: Session, request: OnboardingRequest, stage: Stage
         post.write_to_deciders(session, "nobody_left", request, stage, occasion=f"{stage.id} {stage.group_name}")
     else:
         stage.nobody = True
-    if stage.nobody:  # those who can mend it: the region's IT may name a deputy, operations sees it among what needs attention
+    if stage.nobody and not was:  # those who can mend it: the region's IT may name a deputy, operations sees it among what needs attention
         for group in (Regional.REGION_IT, Regional.IT):
-            post.write_to_group(session, "nobody_left", request, group, occasion=f"{stage.id} nobody")
+            post.write_to_group(session, "nobody_left", request, group, occasion=f"{stage.id} nobody {datetime.now(PRAGUE).date()}")
     session.flush()
 
 
@@ -149,6 +153,18 @@ def _missing(session: Session, stage: Stage) -> int:
     """How many have to approve yet; those who did are no longer among the people left."""
     given = session.scalar(select(func.count()).select_from(Decision).where(Decision.stage_id == stage.id)) or 0
     return stage.deciders - given
+
+
+def _first_group_is_back(session: Session, stage: Stage) -> bool:
+    """The fallback has nobody either: the group that was asked first gets the question again when it has somebody now."""
+    fallback, first = stage.group_name, str(stage.fallback_from)
+    stage.group_name, stage.fallback_from = first, None
+    session.flush()
+    if people_left(session, stage.id) >= _missing(session, stage):
+        return True
+    stage.group_name, stage.fallback_from = fallback, first
+    session.flush()
+    return False
 
 
 def people_left(session: Session, stage: UUID) -> int:

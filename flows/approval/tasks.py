@@ -7,6 +7,7 @@ from typing import Any, Literal
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
+from flows.approval import due
 from flows.approval.course import Activation
 from flows.approval.directory import starting as requests_starting
 from flows.approval.people import Caller
@@ -45,7 +46,7 @@ class Starting:
 
 def tasks(session: Session, by: Caller) -> list[Task]:
     """Own business only, what needs a person first."""
-    waiting = [_task(request, state, otp) for request, state, otp in _of_own(session, by)]
+    waiting = [_task(session, request, state, otp) for request, state, otp in _of_own(session, by)]
     unfinished = [Task("draft", draft.name or "…", None, draft.path, at=draft.saved_at) for draft in drafts(session, by)]
     return [*waiting, *unfinished]
 
@@ -77,7 +78,7 @@ def _of_own(session: Session, by: Caller) -> list[Any]:
     return list(session.execute(joined.where(requests_seen(session, by), own, wanted).order_by(R.changed_at).limit(20)))
 
 
-def _task(request: OnboardingRequest, activation: str | None, second_factors: int | None) -> Task:
+def _task(session: Session, request: OnboardingRequest, activation: str | None, second_factors: int | None) -> Task:
     kinds: dict[RequestState, Kind] = {
         RequestState.NEEDS_ATTENTION: "attention",
         RequestState.RETURNED: "returned",
@@ -86,5 +87,7 @@ def _task(request: OnboardingRequest, activation: str | None, second_factors: in
     if kind is None:
         kind = "second_otp" if (second_factors or 0) > 1 else "activation_bounced" if activation == "bounced" else "activation_expired"
     note = Sentence.from_json(request.sentence)
-    path = f"/requests/drafts/{request.id}" if kind == "returned" else f"/requests/{request.number}"
-    return Task(kind, full_name(request.content), request.number, path, at=request.changed_at, note=note)
+    if kind == "returned":
+        until = due.correct_by(session, request.changed_at, request.organisation_id)
+        return Task(kind, full_name(request.content), request.number, f"/requests/drafts/{request.id}", until, request.changed_at, note)
+    return Task(kind, full_name(request.content), request.number, f"/requests/{request.number}", at=request.changed_at, note=note)

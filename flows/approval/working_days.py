@@ -8,7 +8,7 @@ from holidays import HolidayBase, country_holidays
 
 from flows.words import PRAGUE
 
-END_OF_DAY = time(16, 0)  # when an office closes
+START_OF_DAY, END_OF_DAY = time(8, 0), time(16, 0)  # when an office opens and closes, by the clock on the wall
 
 
 @cache
@@ -38,3 +38,18 @@ def after(opened: datetime, days: int, closed: Collection[date] = ()) -> datetim
         day += timedelta(days=1)
         days -= is_working(day, closed)
     return datetime.combine(day, END_OF_DAY, PRAGUE)
+
+
+def office_time(since: datetime, until: datetime, closed: Collection[date] = ()) -> timedelta:
+    """How many office hours lie between two moments: nights, weekends and free days count nothing, so nobody is reminded of a weekend.
+
+    Counted on the clock of the wall; both changes of the clock fall into a night, outside of office hours.
+    """
+    begins, ends = (moment.astimezone(PRAGUE).replace(tzinfo=None) for moment in (since, until))
+    whole, day = timedelta(), begins.date()
+    while day <= ends.date():
+        if is_working(day, closed):
+            opens, closes = datetime.combine(day, START_OF_DAY), datetime.combine(day, END_OF_DAY)
+            whole += max(timedelta(), min(ends, closes) - max(begins, opens))
+        day += timedelta(days=1)
+    return whole

@@ -76,6 +76,11 @@ def pages(scene: Scene) -> dict[str, list[Visit]]:
         "/runs/{number}": [Visit("it", f"/runs/{number[state]}") for state in (*REACHED_RUNNING, DONE)],
         "/organisations": [Visit("director", "/organisations"), Visit("it", "/organisations"), Visit("it", "/organisations?q=nothing")],
         "/organisations/{slug}": [Visit("director", "/organisations/gym-opava"), Visit("auditor", "/organisations/nem-karvina")],
+        "/organisations/{slug}/closed-days": [
+            Visit("director", "/organisations/gym-opava/closed-days"),
+            Visit("auditor", "/organisations/nem-karvina/closed-days"),
+        ],
+        "/absences": [Visit("security", "/absences"), Visit("founder", "/absences"), Visit("it", "/absences")],
         "/people": [Visit("director", "/people"), Visit("dpo", "/people"), Visit("director", "/people?q=nobody-of-this-name")],
         "/people/{person}": [Visit("director", f"/people/{person[state]}") for state in ("used", "link_expired", "long", "prepared")],
         "/audit": [Visit("auditor", "/audit"), Visit("auditor", "/audit?q=nobody-of-this-name")],

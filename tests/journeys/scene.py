@@ -148,6 +148,7 @@ def play(database: Database) -> Scene:
     _under_way(stage)
     _carried_out(stage)
     _activations(stage)
+    _away(stage)
     return stage.scene
 
 
@@ -249,6 +250,17 @@ def _activations(stage: Stage) -> None:
     stage.by_worker(activations.follow)
     stage.outside.mail.returned.append(Bounce(private_address("bounced"), datetime.now().astimezone(), "550 5.1.1 user unknown"))
     stage.by_worker(activations.read_bounces)
+
+
+def _away(stage: Stage) -> None:
+    """Absences that run, are ahead and are over, with and without a deputy; closed days of the region and of the school."""
+    cast, insert = stage.cast, "INSERT INTO absence (person_id, group_name, from_day, until_day, deputy_id)"
+    days = " VALUES (%s, 'security', current_date + %s, current_date + %s, %s)"
+    for first, last, deputy in ((-1, 3, cast.it.person), (20, 34, None), (-40, -30, cast.it.person)):
+        stage.change(insert + days, cast.security.person, first, last, deputy)
+    for place in (None, cast.school.id):
+        closed = "INSERT INTO closed_day (organisation_id, day, note) VALUES (%s, current_date + 40, 'malování a celková odstávka budovy')"
+        stage.change(closed, place)
 
 
 def private_address(key: str) -> str:

@@ -1,8 +1,10 @@
 """One router per screen. Screens do not know each other."""
 
 from web.pages import (
+    absences,
     audit,
     check_employee,
+    closed_days,
     decision,
     evidence,
     health,
@@ -30,7 +32,9 @@ ROUTERS = tuple(
         queue,
         decision,
         runs,
+        closed_days,
         organisations,
+        absences,
         people,
         audit,
         plain,

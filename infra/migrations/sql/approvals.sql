@@ -24,17 +24,18 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON same_human FOR EACH ROW EX
 
 -- A chain of deputies that comes back to its beginning would leave nobody.
 CREATE FUNCTION absence_has_no_circle() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
-DECLARE link uuid := NEW.deputy_id; depth integer := 0;
 BEGIN
   PERFORM pg_advisory_xact_lock(2026112602);
-  WHILE link IS NOT NULL AND depth < 20 LOOP
-    IF human(link) = human(NEW.person_id) THEN
-      RAISE EXCEPTION 'the deputies form a circle' USING ERRCODE = 'check_violation';
-    END IF;
-    link := (SELECT a.deputy_id FROM absence a WHERE a.person_id = link AND a.group_name = NEW.group_name AND a.cancelled_at IS NULL AND a.id <> NEW.id
-             AND a.deputy_id IS NOT NULL AND a.from_day <= NEW.until_day AND a.until_day >= NEW.from_day ORDER BY a.from_day LIMIT 1);
-    depth := depth + 1;
-  END LOOP;
+  IF EXISTS (
+    WITH RECURSIVE chain(person, from_day, until_day, depth) AS (  -- somebody may be away more than once in that time, with another deputy each
+      SELECT NEW.deputy_id, NEW.from_day, NEW.until_day, 0
+      UNION ALL
+      SELECT a.deputy_id, greatest(a.from_day, c.from_day), least(a.until_day, c.until_day), c.depth + 1
+        FROM chain c JOIN absence a ON human(a.person_id) = human(c.person) AND a.from_day <= c.until_day AND a.until_day >= c.from_day
+       WHERE a.group_name = NEW.group_name AND a.cancelled_at IS NULL AND a.deputy_id IS NOT NULL AND a.id <> NEW.id AND c.depth < 20)
+    SELECT FROM chain WHERE human(person) = human(NEW.person_id)) THEN
+    RAISE EXCEPTION 'the deputies form a circle' USING ERRCODE = 'check_violation';
+  END IF;
   RETURN NEW;
 END $$;
 CREATE TRIGGER absence_has_no_circle BEFORE INSERT OR UPDATE OF deputy_id, from_day, until_day ON absence
@@ -55,7 +56,8 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS $$
      WHERE a.group_name = wanted AND a.cancelled_at IS NULL AND a.from_day <= today() AND a.until_day >= today())
   SELECT m, NULL::uuid, EXISTS (SELECT FROM absent a WHERE a.person_id = m) FROM members_of(wanted) m
   UNION
-  SELECT a.deputy_id, a.person_id, false FROM absent a
+  SELECT a.deputy_id, a.person_id, EXISTS (SELECT FROM absence too WHERE too.person_id = a.deputy_id AND too.cancelled_at IS NULL
+                                             AND too.from_day <= today() AND too.until_day >= today()) FROM absent a
    WHERE with_deputies AND a.deputy_id IS NOT NULL AND a.person_id IN (SELECT members_of(wanted))
      AND EXISTS (SELECT FROM regional_role r WHERE r.person_id = a.deputy_id AND r.valid_from <= today() AND (r.valid_until IS NULL OR r.valid_until >= today()))
 $$;
@@ -167,7 +169,7 @@ BEGIN
      IS DISTINCT FROM (OLD.request_id, OLD.version, OLD.position, OLD.step, OLD.deciders, OLD.opinion, OLD.different_people, OLD.deputies, OLD.inputs_hash, OLD.fallback_group) THEN
     RAISE EXCEPTION 'what a stage asks does not change' USING ERRCODE = 'check_violation';
   END IF;
-  IF NEW.group_name <> OLD.group_name AND (NEW.group_name IS DISTINCT FROM OLD.fallback_group
+  IF NEW.group_name <> OLD.group_name AND ((NEW.group_name IS DISTINCT FROM OLD.fallback_group AND NEW.group_name IS DISTINCT FROM OLD.fallback_from)
      OR (SELECT count(*) FROM (SELECT DISTINCT human(e.person_id) FROM eligible_deciders(OLD.id) e WHERE NOT e.away) x)
         >= OLD.deciders - (SELECT count(*) FROM decision d WHERE d.stage_id = OLD.id)) THEN
     RAISE EXCEPTION 'the group has somebody who may decide' USING ERRCODE = 'check_violation';
