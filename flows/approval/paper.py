@@ -19,7 +19,8 @@ def printed(whole: Mapping[str, Any], digest: str) -> bytes:
     page = texts.environment(LANGUAGE).get_template("evidence/evidence.html").render(e=whole, digest=digest, moment_of=_moment)
     only_itself: Any = URLFetcher(allowed_protocols={"data"})  # the default would read files and the network
     document: Any = weasyprint.HTML(string=page, url_fetcher=only_itself)
-    return document.write_pdf(pdf_variant="pdf/ua-1")
+    look: Any = weasyprint.CSS(string=(texts.templates_root() / "evidence" / "paper.css").read_text(), url_fetcher=only_itself)
+    return document.write_pdf(pdf_variant="pdf/ua-1", stylesheets=[look])
 
 
 def _moment(at: str | None) -> datetime | None:
