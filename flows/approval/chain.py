@@ -1,5 +1,6 @@
 """The audit chain as the auditor reads it; only the auditor's rows pass the database's own guard."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,6 +9,8 @@ from sqlalchemy.orm import Session
 
 from flows.approval.queue import Listed, page_of
 from flows.model import Audit, OnboardingRequest
+
+HASH = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -56,4 +59,6 @@ def last_look(session: Session) -> Whole | None:
 
 
 def _words(facts: dict[str, object]) -> str:
-    return ", ".join(f"{name}: {value}" for name, value in sorted(facts.items()))
+    """A hash as its beginning, as the page shows them all: the whole ones are in the evidence."""
+    said = {name: value[:16] if isinstance(value, str) and HASH.fullmatch(value) else value for name, value in facts.items()}
+    return ", ".join(f"{name}: {value}" for name, value in sorted(said.items()))

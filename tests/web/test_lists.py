@@ -50,7 +50,9 @@ def numbers(browser: Browser, path: str, prefix: str) -> list[str]:
     found: list[str] = []
     while path:
         page = browser.get(path)
-        found += dict.fromkeys(link for link in page.links if link.startswith(f"{prefix}/P-"))  # a row may link twice
+        found += dict.fromkeys(
+            link for link in page.links if link.startswith(f"{prefix}/P-") and not link.endswith(".zip")
+        )  # a row may link twice
         path = next((link for link in page.links if "page=" in link), "")
     return found
 
