@@ -55,6 +55,7 @@ def test_every_command_of_the_readme_exists_and_takes_the_options_named_beside_i
 def test_no_option_is_named_that_no_command_takes() -> None:
     bench, backup_server = said("-m", "tests.bench", "--help"), " ".join(str(word) for word in vault.process(State(Path("/x"))).command)
     ours = "".join(helps(command) for command in set(re.findall(r"python3 -m infra ([a-z]+)", README)))
+    ours += "".join(said("-m", "flows", *words, "--help") for words in set(re.findall(r"python -m flows (policy|audit) ([a-z]+) ", README)))
     assert {"--check", "--detach", "--yes", "--json", "--state", "--people"} <= options(README)
     assert options(README) - options(ours + bench + backup_server) == set()
 

@@ -1,4 +1,4 @@
-"""Every letter leads its reader to a page that the reader may read."""
+"""Every letter about a request leads its reader to a page that the reader may read; those about a stage or a day: test_robot."""
 
 import re
 from urllib.parse import urlsplit
@@ -18,8 +18,6 @@ from tests.web.test_filing import file, rows
 DONE = ("approve", "running", "done")
 # kind, to whom the product writes it, the verdict before it, and where the work stands then
 LETTERS = [
-    ("waiting_for_you", "approver"),
-    ("waiting_for_you", "second_approver"),
     ("refused", "director", "refuse"),
     ("returned", "director", "return"),
     ("done", "director", *DONE),

@@ -13,7 +13,7 @@ def test_the_regions_it_says_that_two_records_are_one_human(cast: Cast, log_in: 
     (link,) = rows(database, "same_human")
     assert (link["person_id"], link["linked_by_id"]) == (cast.founder.person, cast.approver.person)
     assert cast.founder.name in log_in(cast.auditor).get(f"/people/{cast.security.person}").text
-    assert [row["action"] for row in rows(database, "audit")][-1] == "person.linked"
+    assert "person.linked" in [row["action"] for row in rows(database, "audit")]
 
 
 def test_what_is_missing_is_said_at_its_field_and_nothing_is_linked(cast: Cast, log_in: LogIn, database: Database) -> None:
