@@ -32,9 +32,10 @@ RENEWS = {"flows/approval/decide.py:decide"}
 # who calls the one function; on the left the ways into the product, on the right what they lead to
 CALLS_DECIDE = {
     "web/pages/decision.py:post_decision",
+    "web/pages/decision.py:post_handling",
     "web/pages/requests.py:post_withdraw",
 }
-ROUTES = {"POST /queue/{number}/decision", "POST /requests/{number}/withdraw"}
+ROUTES = {"POST /queue/{number}/decision", "POST /queue/{number}/handling", "POST /requests/{number}/withdraw"}
 SUBMITS = {"web/pages/check_employee.py:post_submit"}
 
 

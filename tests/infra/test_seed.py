@@ -74,7 +74,7 @@ def test_the_cast_logs_in_and_sees_what_their_role_shows(state: State, role: str
 def test_a_director_is_refused_the_queue(state: State):
     with Browser() as browser:
         portal.enter(state, browser, cast().one("deputy", "nem-karvina"))
-        assert browser.get(f"{state.address('portal')}/queue").status == 403
+        assert browser.get(f"{state.address('portal')}/queue").status == 404
 
 
 @pytest.fixture

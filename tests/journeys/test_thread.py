@@ -123,7 +123,7 @@ def enter_as_newcomer(newcomer: Person, installation: Installation, user_name: s
     installation.fill_log_in(newcomer.page, user_name, credentials)
     expect(newcomer.page).to_have_url(f"{installation.portal}/")
     expect(newcomer.page.locator("form[action='/logout']")).to_have_count(1)
-    assert newcomer.page.goto(f"{installation.portal}/queue").status == 403  # type: ignore[union-attr]
+    assert newcomer.page.goto(f"{installation.portal}/queue").status == 404  # type: ignore[union-attr]
     newcomer.page.goto(installation.portal)
 
 
