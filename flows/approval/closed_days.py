@@ -81,6 +81,8 @@ def open_again(session: Session, by: Caller, organisation: UUID | None, day: UUI
 
 def _must(session: Session, by: Caller, organisation: UUID | None) -> None:
     if not may_set(session, by, organisation):
+        if organisation is None:
+            by.must_see(*Regional)
         raise NotAllowed(say("Closed days are set by the region's IT, those of an organisation by its director or deputy."))
 
 

@@ -120,5 +120,7 @@ def filled(path: str, scene: Scene, key: str, *, there: bool) -> str:
         "person": scene.people[key] if there else str(UUID(int=uuid4().int)),
         "draft": scene.drafts["whole"] if there else str(uuid4()),
         "slug": "gym-opava" if there else "gym-nikde",
+        "absence": scene.absence if there else str(uuid4()),
+        "day": scene.day if there else str(uuid4()),
     }
     return path.format_map(values)

@@ -90,6 +90,8 @@ class Scene:
     numbers: dict[str, str] = field(default_factory=dict[str, str])
     people: dict[str, str] = field(default_factory=dict[str, str])
     drafts: dict[str, str] = field(default_factory=dict[str, str])
+    absence: str = ""  # of one of the region's people
+    day: str = ""  # on which the school is closed
 
 
 class Stage:
@@ -261,6 +263,9 @@ def _away(stage: Stage) -> None:
     for place in (None, cast.school.id):
         closed = "INSERT INTO closed_day (organisation_id, day, note) VALUES (%s, current_date + 40, 'malování a celková odstávka budovy')"
         stage.change(closed, place)
+    with stage.database.superuser() as db:
+        asked = (("SELECT id FROM absence LIMIT 1", ()), ("SELECT id FROM closed_day WHERE organisation_id = %s", (stage.cast.school.id,)))
+        stage.scene.absence, stage.scene.day = (str((db.execute(words.encode(), values).fetchone() or ("",))[0]) for words, values in asked)
 
 
 def private_address(key: str) -> str:

@@ -39,11 +39,11 @@ def test_opening_any_address_changes_nothing(who: str, scene: Scene, portal: Por
     assert {address: status for address, status in statuses.items() if status >= 500 and address.startswith("/login") is False} == {}
 
 
-def answer(browser: httpx2.Client, method: str, address: str, known: str, unknown: str) -> tuple[int, str, dict[str, str]]:
-    """Status, body and headers, with the asked name taken out (the page repeats where the reader is)."""
+def answer(browser: httpx2.Client, method: str, address: str, *names: str) -> tuple[int, str, dict[str, str]]:
+    """Status, body and headers, with the asked names taken out (the page repeats where the reader is)."""
     response = browser.request(method, address, data={} if method == "POST" else None, headers={"referer": str(browser.base_url)})
     headers = {name: value for name, value in response.headers.items() if name not in ("date", "content-length", "set-cookie")}
-    return response.status_code, re.sub(f"{re.escape(known)}|{re.escape(unknown)}", "NAME", response.text), headers
+    return response.status_code, re.sub("|".join(map(re.escape, names)), "NAME", response.text), headers
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -51,7 +51,7 @@ def answer(browser: httpx2.Client, method: str, address: str, known: str, unknow
 def test_what_is_somebody_elses_is_not_there(method: str, path: str, scene: Scene, portal: Portal) -> None:
     """The director of the hospital asks for what the school has, and for what nobody has: the very same answer."""
     there, nowhere = (filled(path, scene, "waiting", there=exists) for exists in (True, False))
-    names = next((one, other) for one, other in zip(there.split("/"), nowhere.split("/"), strict=True) if one != other)
+    names = [name for pair in zip(there.split("/"), nowhere.split("/"), strict=True) if pair[0] != pair[1] for name in pair]
     with portal.client("hospital_director") as browser:
         foreign, missing = (answer(browser, method, address, *names) for address in (there, nowhere))
     assert foreign == missing

@@ -65,8 +65,8 @@ def test_everybody_of_the_region_opens_the_page_from_the_menu_and_others_do_not(
         assert any(form.action == HERE for form in page.forms) == (who not in ("it", "auditor"))
     for who in (cast.director, cast.clerk):
         assert HERE not in log_in(who).get("/").links
-        log_in(who).get(HERE, 403)
-        log_in(who).post(HERE, some_days() | {"group": "region-it", "deputy": ""}, 403)
+        log_in(who).get(HERE, 404)
+        log_in(who).post(HERE, some_days() | {"group": "region-it", "deputy": ""}, 404)
 
 
 def test_the_absence_of_somebody_else_is_not_there(database: Database, cast: Cast, log_in: LogIn) -> None:

@@ -22,13 +22,13 @@ HERE = "/absences"
 
 @router.get(HERE)
 def get_absences(frame: PageFrame, by: CurrentCaller, session: Db) -> Response:
-    by.must_be(*Regional)
+    by.must_see(*Regional)
     return _show(frame, by, session)
 
 
 @router.post(HERE)
 def post_absence(frame: PageFrame, by: CurrentCaller, session: Db, typed: Typed) -> Response:
-    by.must_be(*Regional)
+    by.must_see(*Regional)
     form = DaysForm.read(typed)
     try:
         with transaction(session):
