@@ -134,7 +134,7 @@ def serve(room: Path, smtp_port: int, http_port: int) -> None:
                 self._answer("application/json", json.dumps(letters.all(), ensure_ascii=False).encode())
             elif self.path.startswith("/letters/") and (letter := letters.one(self.path.removeprefix("/letters/"))):
                 self._answer("text/html; charset=utf-8", page_of_letter(letter).encode())
-            elif self.path.endswith("/source") and (source := letters.source(self.path.split("/")[2])) is not None:
+            elif re.fullmatch(r"/letters/[0-9]+/source", self.path) and (source := letters.source(self.path.split("/")[2])) is not None:
                 self._answer("text/plain; charset=utf-8", source)
             else:
                 self.send_error(404)
