@@ -176,14 +176,14 @@ def test_closed_days_are_set_by_those_whose_days_they_are_and_by_nobody_else(dat
     close(cast.approver, None, day, "inventura")
     close(cast.director, cast.school.id, day)
     close(cast.deputy, cast.school.id, day + timedelta(days=1))
-    for by, where in (
-        (cast.director, None),
-        (cast.security, None),
-        (cast.clerk, cast.school.id),
-        (cast.hospital_director, cast.school.id),
-        (cast.approver, cast.school.id),
+    for by, where, refusal in (
+        (cast.director, None, NotFound),  # the region's days are a page of the region
+        (cast.security, None, NotAllowed),
+        (cast.clerk, cast.school.id, NotAllowed),
+        (cast.hospital_director, cast.school.id, NotAllowed),
+        (cast.approver, cast.school.id, NotAllowed),
     ):
-        with pytest.raises(NotAllowed):
+        with pytest.raises(refusal):
             close(by, where, day + timedelta(days=2))
     with database.used_as("nastup_worker"), transaction() as session:
         assert session.scalar(select(func.count()).select_from(ClosedDay)) == 3
