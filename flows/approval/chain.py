@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from flows.approval.queue import Listed, page_of
+from flows.approval.keyset import Listed, page_of
 from flows.model import Audit, OnboardingRequest
 
 HASH = re.compile("[0-9a-f]{64}")

@@ -9,9 +9,10 @@ from uuid import UUID
 from sqlalchemy import collate, func, or_, select
 from sqlalchemy.orm import Session, contains_eager, joinedload
 
+from flows.approval.keyset import Listed, page_of
 from flows.approval.names import plain_letters
 from flows.approval.people import Caller
-from flows.approval.queue import Listed, page_of, recent
+from flows.approval.queue import recent
 from flows.approval.refusals import NotFound
 from flows.approval.sight import organisations_seen, own_organisations
 from flows.model import Employment, OnboardingRequest, Organisation, OrganisationRole, Person, RegionalRole, RequestState, ReservedName

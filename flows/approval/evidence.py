@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session, joinedload
 
 from flows.approval import hashes
 from flows.approval.people import DECIDES, Caller, Regional
-from flows.approval.queue import WITH_PEOPLE
 from flows.approval.refusals import NotFound
+from flows.approval.request_rows import WITH_PEOPLE
 from flows.approval.sight import own_organisations, requests_seen
 from flows.approval.verify import moment
 from flows.model import Decision, Letter, OnboardingRequest, Person, Policy, RequestVersion, Stage

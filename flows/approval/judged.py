@@ -11,8 +11,9 @@ from flows.approval.eligible import may_decide
 from flows.approval.facts import envelope
 from flows.approval.people import Caller
 from flows.approval.progress import KEEP_DAYS, NIGHTLY, Whole
-from flows.approval.queue import hints, open_stages
+from flows.approval.queue import hints
 from flows.approval.refusals import NotFound
+from flows.approval.request_rows import open_stages
 from flows.approval.written import mixes_scripts
 from flows.model import OnboardingRequest, Stage
 from flows.plan import GIGABYTE, Plan

@@ -56,6 +56,11 @@ class Caller:
         """Has a queue."""
         return bool(self.groups)
 
+    def must_have_a_queue(self) -> None:
+        """Raises NotFound for whom nobody asks anything."""
+        if not self.decides:
+            raise NotFound
+
     def must_see(self, *roles: Regional) -> None:
         """Raises NotFound when the person holds none of the roles: a page of others is a page that is not there."""
         if not self.roles & set(roles):

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 
 from flows.approval.course import ENDED, EXECUTED, FINISHED, LINK, PARTS, Activation, Whole, status_of, timeline
 from flows.approval.people import Caller
-from flows.approval.queue import WITH_PEOPLE, full_name, holder, open_stage, open_stages
 from flows.approval.refusals import NotFound
+from flows.approval.request_rows import WITH_PEOPLE, full_name, holder, open_stage, open_stages
 from flows.approval.sight import requests_seen
 from flows.approval.versions import Return
 from flows.model import Decision, Effect, EffectState, OnboardingRequest, RequestState, RequestVersion, Stage

@@ -6,47 +6,30 @@ from datetime import date, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlakeyset import BadBookmark, InvalidPage, Page, select_page, unserialize_bookmark
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true
-from sqlalchemy.orm import Session, contains_eager, joinedload, selectinload
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true, tuple_
+from sqlalchemy.orm import Session, contains_eager, joinedload
 
 from flows.approval import working_days
+from flows.approval.keyset import PER_PAGE, Listed, page_of
 from flows.approval.names import plain_letters
 from flows.approval.people import Caller
 from flows.approval.refusals import NotFound
+from flows.approval.request_rows import WITH_PEOPLE, RequestRow, common, full_name, request_row
 from flows.approval.sight import requests_seen
-from flows.model import OnboardingRequest, RequestState, Stage
+from flows.model import OnboardingRequest, RequestKind, RequestState, Stage
 from flows.sentence import Sentence, say
 from flows.words import PRAGUE
 
-PER_PAGE = 25
 COUNTED_AT_MOST = 100  # a larger number says "many" just as well and costs a scan
 STARTS_SOON = timedelta(days=3)
 S = RequestState
-WITH_THE_PORTAL = frozenset({S.APPROVED, S.RUNNING, S.WAITING_RETRY, S.PREPARED})
+QUEUE_FILTERS = ("q", "kind", "due", "organisation", "stage", "whose")  # what may stand in the queue's address
 
 R = OnboardingRequest
 _typed_name = func.concat_ws(" ", R.content["given_name"].astext, R.content["family_name"].astext, R.number)
 _filed = func.coalesce(R.submitted_at, R.created_at)  # never null, as a keyset needs it
 _user_name = R.plan["account"]["user_name"].astext
 _namesake, _external = _user_name.regexp_match("[0-9]$"), R.content["contract"].astext == "external"
-
-
-@dataclass(frozen=True)
-class RequestRow:
-    """A request in a list. `waiting_for`: a group, `portal`, `requester` or None."""
-
-    number: str
-    path: str
-    name: str
-    position: str
-    organisation: str
-    start: date
-    state: str
-    filed_at: datetime
-    filed_by: str
-    due: date | None
-    waiting_for: str | None
 
 
 @dataclass(frozen=True)
@@ -57,20 +40,23 @@ class Hint:
 
 @dataclass(frozen=True)
 class QueueRow(RequestRow):
-    """`days_left` and `waited_days` in working days; negative = overdue."""
+    """`days_left` and `waited_days` in working days; negative = overdue. `key` names the question: a request may ask two of them at once.
 
+    `step` of `steps`: how far the question is along the request's way. `nobody`: the alarm that nobody is left who may answer it.
+    """
+
+    key: str
     decide_path: str
+    group: str
+    step: int
+    steps: int
+    opinion: bool
+    holder: str | None
+    mine: bool
+    nobody: bool
     days_left: int
     waited_days: int
     hints: list[Hint]
-
-
-@dataclass(frozen=True)
-class Listed:
-    """One page of a list; `next` is the bookmark of the following one."""
-
-    rows: list[Any]
-    next: str | None
 
 
 @dataclass(frozen=True)
@@ -104,11 +90,14 @@ def drafts(session: Session, by: Caller) -> list[DraftRow]:
 
 
 def queue(session: Session, by: Caller, filter_: Mapping[str, str], bookmark: str | None = None, most: int = PER_PAGE) -> Listed:
-    """What waits for the groups of this person, oldest due first. Filter: q, due (overdue | today | hints), organisation."""
+    """What waits for the groups of this person, oldest due first.
+
+    Filter: q, kind, due (overdue | today | hints), organisation, stage (a group), whose (mine = I have it | free = nobody has it).
+    """
     wanted = _waiting(session, by, filter_).order_by(Stage.due_at, Stage.id)
-    loaded = wanted.options(contains_eager(Stage.request).options(*WITH_PEOPLE))
+    loaded = wanted.options(contains_eager(Stage.request).options(*WITH_PEOPLE), joinedload(Stage.holder))
     rows, after = page_of(session, loaded, bookmark, most)
-    return Listed([queue_row(stage) for (stage,) in rows], after)
+    return Listed([queue_row(stage, by) for (stage,) in rows], after)
 
 
 def queue_counts(session: Session, by: Caller, filter_: Mapping[str, str]) -> dict[str, int]:
@@ -126,20 +115,34 @@ def waiting(session: Session, by: Caller) -> int:
     return session.scalar(select(func.count()).select_from(some)) or 0
 
 
+def came_since(session: Session, by: Caller, filter_: Mapping[str, str], since: datetime) -> int:
+    """How many came to this queue, or to this person, after that moment: counted up to COUNTED_AT_MOST."""
+    new = or_(Stage.opened_at > since, and_(Stage.holder_id == by.person, Stage.held_at > since))
+    some = _waiting(session, by, filter_).where(new).with_only_columns(R.id).limit(COUNTED_AT_MOST).subquery()
+    return session.scalar(select(func.count()).select_from(some)) or 0
+
+
 def following(session: Session, by: Caller, after: str) -> str | None:
-    """The number of the next request in the queue besides this one."""
-    wanted = _waiting(session, by, {}).where(R.number != after).order_by(Stage.due_at, Stage.id).limit(1)
-    return session.scalar(wanted.with_only_columns(R.number))
+    """The number of the request that is due next after this one, from the beginning again after the last; so one that is left is left."""
+    here = select(Stage.due_at, Stage.id).join(Stage.request).where(R.number == after, Stage.group_name.in_(sorted(by.groups)))
+    place = session.execute(here.order_by(Stage.version.desc(), Stage.position).limit(1)).one_or_none()
+    others = _waiting(session, by, {}).where(R.number != after).order_by(Stage.due_at, Stage.id).limit(1).with_only_columns(R.number)
+    later = others.where(tuple_(Stage.due_at, Stage.id) > tuple_(*place)) if place else others
+    return session.scalar(later) or session.scalar(others)
 
 
-def request_row(request: OnboardingRequest) -> RequestRow:
-    return RequestRow(**_common(request))
-
-
-def queue_row(stage: Stage) -> QueueRow:
+def queue_row(stage: Stage, by: Caller) -> QueueRow:
     request, now = stage.request, datetime.now(PRAGUE)
     return QueueRow(
-        **_common(request),
+        **common(request, stage),
+        key=f"{request.number}.{stage.position}",
+        group=stage.group_name,
+        step=stage.step,
+        steps=max((each.step for each in request.stages if each.version == request.version), default=stage.step),
+        opinion=stage.opinion,
+        holder=stage.holder.name if stage.holder else None,
+        mine=stage.holder_id == by.person,
+        nobody=stage.nobody,
         decide_path=f"/queue/{request.number}",
         days_left=working_days.between(now.date(), stage.due_at.astimezone(PRAGUE).date()),
         waited_days=max(0, working_days.between(stage.opened_at.astimezone(PRAGUE).date(), now.date())),
@@ -161,59 +164,22 @@ def hints(request: OnboardingRequest, today: date) -> list[Hint]:
     return found
 
 
-def full_name(content: Mapping[str, Any]) -> str:
-    """Ing. Žofie Šťastná, Ph.D. from the answers of a form, finished or not."""
-    plain = " ".join(part for key in ("title_before", "given_name", "family_name") if (part := str(content.get(key) or "").strip()))
-    after = str(content.get("title_after") or "").strip()
-    return f"{plain}, {after}" if after and plain else plain
-
-
-def open_stages(request: OnboardingRequest) -> list[Stage]:
-    """Who is asked now: several at once where the policy says so; opinions last."""
-    asked = [stage for stage in request.stages if stage.version == request.version and stage.state == "open"]
-    return sorted(asked, key=lambda stage: (stage.opinion, stage.due_at, stage.position))
-
-
-def open_stage(request: OnboardingRequest) -> Stage | None:
-    return next(iter(open_stages(request)), None)
-
-
-def holder(request: OnboardingRequest) -> str | None:
-    """Who has it now."""
-    if request.state is S.WAITING_APPROVAL:
-        stage = open_stage(request)
-        return stage.group_name if stage else None
-    if request.state is S.NEEDS_ATTENTION:
-        return request.owner or "it"
-    if request.state is S.RETURNED:
-        return "requester"
-    return "portal" if request.state in WITH_THE_PORTAL else None
-
-
-WITH_PEOPLE = (joinedload(R.organisation), joinedload(R.requester), selectinload(R.stages))
-
-
-def _common(request: OnboardingRequest) -> dict[str, Any]:
-    stage = open_stage(request) if request.state is S.WAITING_APPROVAL else None
-    return {
-        "number": request.number or "",
-        "path": f"/requests/{request.number}",
-        "name": full_name(request.content),
-        "position": str(request.content.get("position", "")),
-        "organisation": request.organisation.name,
-        "start": request.start_day,
-        "state": request.state.value,
-        "filed_at": request.submitted_at,
-        "filed_by": request.requester.name,
-        "due": stage.due_at.astimezone(PRAGUE).date() if stage else None,
-        "waiting_for": holder(request),
-    }
-
-
 def _waiting(session: Session, by: Caller, filter_: Mapping[str, str]) -> Select[Any]:
     here = and_(Stage.state == "open", Stage.group_name.in_(sorted(by.groups)), R.state == S.WAITING_APPROVAL)
     joined = select(Stage).join(Stage.request).where(here, requests_seen(session, by))
-    return joined.where(*_filters(filter_), *_due(filter_.get("due", "")))
+    return joined.where(*_filters(filter_), *_due(filter_.get("due", "")), *_asked(by, filter_))
+
+
+def _asked(by: Caller, filter_: Mapping[str, str]) -> list[ColumnElement[bool]]:
+    """Which kind of request, whose question, and who has it."""
+    found: list[ColumnElement[bool]] = []
+    if (kind := filter_.get("kind", "")) in set(RequestKind):
+        found.append(R.kind == kind)
+    if (group := filter_.get("stage", "")) in by.groups:
+        found.append(Stage.group_name == group)
+    if (whose := filter_.get("whose", "")) in ("mine", "free"):
+        found.append(Stage.holder_id == by.person if whose == "mine" else Stage.holder_id.is_(None))
+    return found
 
 
 def _due(which: str) -> list[ColumnElement[bool]]:
@@ -238,15 +204,6 @@ def _filters(filter_: Mapping[str, str]) -> list[ColumnElement[bool]]:
     if organisation := filter_.get("organisation", ""):
         found.append(R.organisation_id == _uuid(organisation))
     return found
-
-
-def page_of(session: Session, wanted: Select[*tuple[Any, ...]], bookmark: str | None, most: int = PER_PAGE) -> tuple[list[Any], str | None]:
-    """The rows after a bookmark, and the bookmark of what follows them. Raises NotFound for a bookmark that is not ours."""
-    try:
-        page: Page[Any] = select_page(session, wanted, per_page=most, page=unserialize_bookmark(bookmark) if bookmark else None)
-    except (BadBookmark, InvalidPage, ValueError):
-        raise NotFound from None
-    return list(page), page.paging.bookmark_next if page.paging.has_next else None
 
 
 def _uuid(text: str) -> UUID:

@@ -8,9 +8,10 @@ from sqlalchemy import Select, case, func, select
 from sqlalchemy.orm import Session, joinedload
 
 from flows.approval.course import EXECUTED, STEP_OF, Activation, Whole, step_status
+from flows.approval.keyset import Listed, page_of
 from flows.approval.people import Caller, Regional
-from flows.approval.queue import WITH_PEOPLE, Listed, full_name, page_of
 from flows.approval.refusals import NotFound
+from flows.approval.request_rows import WITH_PEOPLE, full_name
 from flows.approval.sight import requests_seen
 from flows.model import Attempt, Effect, Lease, Lookup, OnboardingRequest, RequestState
 from flows.sentence import Sentence

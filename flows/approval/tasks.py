@@ -12,7 +12,8 @@ from flows.approval.course import Activation
 from flows.approval.directory import starting as requests_starting
 from flows.approval.people import Caller
 from flows.approval.progress import activation_progress, activations_of
-from flows.approval.queue import drafts, full_name
+from flows.approval.queue import drafts
+from flows.approval.request_rows import full_name
 from flows.approval.sight import own_organisations, requests_seen
 from flows.model import OnboardingRequest, RequestState
 from flows.sentence import Sentence

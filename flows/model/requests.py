@@ -133,6 +133,8 @@ class Stage(Base):
         CheckConstraint("deciders >= 1", name="deciders"),
         CheckConstraint("(state = 'given') <= opinion", name="opinion_given"),
         Index("ix_stage_queue", "group_name", "due_at", "id", postgresql_where=text("state = 'open'")),
+        Index("ix_stage_came", "group_name", "opened_at", postgresql_where=text("state = 'open'")),
+        Index("ix_stage_holder", "holder_id", postgresql_where=text("state = 'open'")),
     )
 
     id: Mapped[Key]
@@ -220,7 +222,10 @@ class Sample(Base):
     """A request that a rule approved and that a person looks at afterwards: drawn by its id, so that nobody chooses."""
 
     __tablename__ = "sample"
-    __table_args__ = (CheckConstraint("finding IN ('','in order','objection')", name="finding"),)
+    __table_args__ = (
+        CheckConstraint("finding IN ('','in order','objection')", name="finding"),
+        Index("ix_sample_open", "drawn_at", "request_id", postgresql_where=text("looked_at IS NULL")),
+    )
 
     request_id: Mapped[UUID] = mapped_column(ForeignKey("onboarding_request.id"), primary_key=True)
     drawn_at: Mapped[Now]

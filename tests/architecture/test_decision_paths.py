@@ -31,11 +31,13 @@ FOLLOWS = {"flows/approval/decide.py:decide"}
 RENEWS = {"flows/approval/decide.py:decide"}
 # who calls the one function; on the left the ways into the product, on the right what they lead to
 CALLS_DECIDE = {
+    "flows/approval/together.py:_decided",
     "web/pages/decision.py:post_decision",
     "web/pages/decision.py:post_handling",
     "web/pages/requests.py:post_withdraw",
 }
-ROUTES = {"POST /queue/{number}/decision", "POST /queue/{number}/handling", "POST /requests/{number}/withdraw"}
+CALLS_TOGETHER = {"web/pages/together.py:post_decisions"}
+ROUTES = {"POST /queue/decisions", "POST /queue/{number}/decision", "POST /queue/{number}/handling", "POST /requests/{number}/withdraw"}
 SUBMITS = {"web/pages/check_employee.py:post_submit"}
 
 
@@ -119,12 +121,16 @@ def test_one_function_approves_a_request() -> None:
 
 def test_every_caller_of_the_one_function_is_known() -> None:
     assert who_calls(r"(decide\.)?decide") == CALLS_DECIDE
+    assert who_calls(r"(together\.)?decide_together") == CALLS_TOGETHER
+    assert {place for place in who_calls(r"_decided") if place.startswith("flows/approval/together")} == {
+        "flows/approval/together.py:decide_together"
+    }
 
 
 def test_every_route_that_reaches_a_decision_is_known() -> None:
     from tests.web.client import routes_of
 
-    handlers = {place.split(":")[1] for place in CALLS_DECIDE if place.startswith("web/pages/")}
+    handlers = {place.split(":")[1] for place in CALLS_DECIDE | CALLS_TOGETHER if place.startswith("web/pages/")}
     reached = {f"{method} {route.path}" for route in routes_of(None) if route.endpoint.__name__ in handlers for method in route.methods}
     assert reached == ROUTES
     assert all(route.startswith("POST ") for route in reached), "a page that is only looked at decides nothing"

@@ -8,7 +8,7 @@ import pytest
 
 from flows.approval.course import EXECUTED, PARTS, STEP_OF, Activation, Whole, step_status, timeline
 from flows.approval.progress import history, progress
-from flows.approval.queue import full_name, holder
+from flows.approval.request_rows import full_name, holder
 from flows.model import Effect, EffectState, OnboardingRequest, Organisation, Person, RequestState
 from flows.sentence import say
 

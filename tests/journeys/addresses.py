@@ -18,6 +18,7 @@ NO_PAGES = {
     "/requests/{number}/progress",
     "/requests/{number}/evidence.zip",
     "/runs/{number}/log",
+    "/queue/news",
 }
 DONE = "sent"
 REACHED_RUNNING = ("approved", "running", "retrying", "waiting_retry", "prepared", "needs_attention", "cancelled", "used")
@@ -66,7 +67,13 @@ def pages(scene: Scene) -> dict[str, list[Visit]]:
             Visit("approver", "/queue"),
             Visit("approver", "/queue?due=overdue"),
             Visit("approver", "/queue?q=nobody-of-this-name"),
+            Visit("approver", "/queue?whose=free&kind=employee"),
             Visit("founder", "/queue"),
+        ],
+        "/queue/together": [
+            Visit("approver", f"/queue/together?item={number['waiting']}.1&item={number['overdue']}.1&item={number['long']}.1"),
+            Visit("approver", f"/queue/together?item={number['refused']}.1"),
+            Visit("approver", "/queue/together"),
         ],
         "/queue/{number}": [
             Visit("approver", f"/queue/{number[state]}")
@@ -121,6 +128,7 @@ def filled(path: str, scene: Scene, key: str, *, there: bool) -> str:
         "draft": scene.drafts["whole"] if there else str(uuid4()),
         "slug": "gym-opava" if there else "gym-nikde",
         "absence": scene.absence if there else str(uuid4()),
+        "saved": scene.saved if there else str(uuid4()),
         "day": scene.day if there else str(uuid4()),
     }
     return path.format_map(values)

@@ -21,6 +21,7 @@ if "NASTUP_TEST_STATE" in os.environ:  # before the first import of Prefect, whi
     os.environ["PREFECT_API_AUTH_STRING"] = prefect.auth(State.of_tests())
 
 from flows import activations
+from flows.approval import saved_filters
 from flows.approval.decide import StageRef, Verdict, decide
 from flows.approval.drafts import my_draft, new_draft, save_draft, typed_of
 from flows.approval.people import Caller
@@ -90,6 +91,7 @@ class Scene:
     numbers: dict[str, str] = field(default_factory=dict[str, str])
     people: dict[str, str] = field(default_factory=dict[str, str])
     drafts: dict[str, str] = field(default_factory=dict[str, str])
+    saved: str = ""  # a filter of the approver
     absence: str = ""  # of one of the region's people
     day: str = ""  # on which the school is closed
 
@@ -151,6 +153,7 @@ def play(database: Database) -> Scene:
     _carried_out(stage)
     _activations(stage)
     _away(stage)
+    _queue(stage)
     return stage.scene
 
 
@@ -266,6 +269,16 @@ def _away(stage: Stage) -> None:
     with stage.database.superuser() as db:
         asked = (("SELECT id FROM absence LIMIT 1", ()), ("SELECT id FROM closed_day WHERE organisation_id = %s", (stage.cast.school.id,)))
         stage.scene.absence, stage.scene.day = (str((db.execute(words.encode(), values).fetchone() or ("",))[0]) for words, values in asked)
+
+
+def _queue(stage: Stage) -> None:
+    """A filter that the approver keeps, and what a rule approved and chance chose for a look."""
+    cast = stage.cast
+    with stage.database.used_as("nastup_portal"), open_session(cast.approver.person, cast.approver.roles) as session, transaction(session):
+        saved_filters.keep(session, cast.approver, "po termínu bez řešitele", {"due": "overdue", "whose": "free"})
+        stage.scene.saved = str(saved_filters.kept(session, cast.approver)[0].id)
+    stage.change("INSERT INTO sample (request_id) SELECT id FROM onboarding_request WHERE number = %s", stage.scene.numbers["sent"])
+    stage.change("INSERT INTO sample (request_id) SELECT id FROM onboarding_request WHERE number = %s", stage.scene.numbers["used"])
 
 
 def private_address(key: str) -> str:

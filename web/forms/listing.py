@@ -1,5 +1,6 @@
 """Lists: filters that live in the address, and the link to the following page."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -17,8 +18,16 @@ class Filter:
 
     @classmethod
     def of(cls, request: Request, *names: str) -> "Filter":
-        given = request.query_params
+        return cls.read(request.query_params, *names)
+
+    @classmethod
+    def read(cls, given: Mapping[str, str], *names: str) -> "Filter":
         return cls({name: given.get(name, "").replace("\x00", "")[:LONGEST] for name in names}, given.get("page") or None)
+
+    def at(self, path: str, **changes: str) -> str:
+        """The same list with some values exchanged, from its first page."""
+        kept = {name: value for name, value in (self.values | changes).items() if value}
+        return f"{path}?{urlencode(kept)}" if kept else path
 
 
 def next_path(request: Request, bookmark: str | None) -> str | None:

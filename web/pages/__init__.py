@@ -17,6 +17,7 @@ from web.pages import (
     queue,
     requests,
     runs,
+    together,
 )
 
 # paths with fixed words come before paths with a number in the same place
@@ -30,6 +31,7 @@ ROUTERS = tuple(
         requests,
         evidence,
         queue,
+        together,
         decision,
         runs,
         closed_days,

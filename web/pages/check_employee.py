@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from flows.approval import directory, drafts, due, policies, progress, queue
+from flows.approval import directory, drafts, due, policies, progress, request_rows
 from flows.approval.employee import NewEmployee, read_employee
 from flows.approval.facts import facts_of
 from flows.approval.names import Proposal, names_of
@@ -48,7 +48,7 @@ def post_submit(frame: PageFrame, by: CurrentCaller, session: Db, draft: DraftId
 @router.get("/requests/{number}/submitted")
 def get_submitted(frame: PageFrame, by: CurrentCaller, session: Db, number: Number) -> Response:
     whole = progress.find(session, by, number)
-    row = queue.request_row(whole.request)
+    row = request_rows.request_row(whole.request)
     return frame.show(
         "pages/submitted.html", here="requests", request=row, approvers=row.waiting_for, due=row.due, new_path="/requests/new/employee"
     )
@@ -61,7 +61,7 @@ def _shown(session: Db, draft: OnboardingRequest, employee: NewEmployee) -> dict
     asked = policy.stages("employee", facts_of(session, draft, employee))
     answers = {name: getattr(employee, name) for name in NewEmployee.__dataclass_fields__}
     return answers | {
-        "name": queue.full_name(answers),
+        "name": request_rows.full_name(answers),
         "organisation": draft.organisation.name,
         "private_email": (contact.address or "") if contact else "",
         "edit_path": f"/requests/drafts/{draft.id}",

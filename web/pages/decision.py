@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from flows.approval import decide, desk, judged, progress, queue, renew, versions
 from flows.approval.people import Caller
-from flows.approval.refusals import AlreadyDecided, FormProblems, NoLongerOpen, NotAllowed, NotFound, PlanChanged, SecondFactorNeeded
+from flows.approval.refusals import AlreadyDecided, FormProblems, NoLongerOpen, NotAllowed, PlanChanged, SecondFactorNeeded
 from flows.model import Stage
 from flows.model.session import transaction
 from flows.sentence import Sentence, say
@@ -85,8 +85,7 @@ def _show(
     renewed: bool = False,
 ) -> Response:
     """`late`: why what was just sent was not kept."""
-    if not by.decides:
-        raise NotFound
+    by.must_have_a_queue()
     whole = progress.find(session, by, number)
     request = whole.request
     stage = judged.stage_shown(request, by)

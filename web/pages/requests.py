@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
 
-from flows.approval import desk, directory, evidence, progress, queue, relink, runs, withdraw
+from flows.approval import desk, directory, evidence, progress, queue, relink, request_rows, runs, withdraw
 from flows.approval.decide import StageRef, Verdict, decide
 from flows.approval.people import Caller
 from flows.approval.refusals import FormProblems
@@ -99,7 +99,7 @@ def _estimate(session: Db, whole: progress.Whole) -> desk.Estimate | None:
 
 def _moving(session: Db, by: Caller, whole: progress.Whole) -> dict[str, Any]:
     request = whole.request
-    asked = [stage for stage in queue.open_stages(request) if stage.group_name in by.groups]
+    asked = [stage for stage in request_rows.open_stages(request) if stage.group_name in by.groups]
     waits = request.state is RequestState.WAITING_APPROVAL
     return {
         "decide_path": f"/queue/{request.number}" if asked and waits and by.person != request.requester_id else None,

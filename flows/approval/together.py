@@ -1,0 +1,123 @@
+"""Several decisions in one go: first they are looked at together, then each is decided on its own, so one that fails stops no other."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy.orm import Session
+
+from flows.approval import judged, progress
+from flows.approval.decide import LONGEST_REASON, Outcome, StageRef, Verdict, decide
+from flows.approval.people import Caller
+from flows.approval.refusals import AlreadyDecided, FormProblems, NotFound, Refusal, SecondFactorNeeded
+from flows.approval.request_rows import full_name
+from flows.model import Stage
+from flows.model.session import transaction
+from flows.sentence import Sentence, say
+
+MOST = 50  # more than a person looks at in one go
+Common = Literal["approve", "return"]  # a refusal is said to one applicant at a time, an opinion about one plan
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A stage as it stood on the page where it was chosen. `plan_hash`: what was shown there."""
+
+    number: str
+    position: int
+    version: int = 0
+    plan_hash: str = ""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What is looked at before it is decided together. `why_not`: it is decided by somebody else, or on its own page."""
+
+    chosen: Chosen
+    path: str
+    name: str
+    position: str
+    organisation: str
+    address: str
+    in_short: Sentence
+    findings: list[Mapping[str, object]]
+    why_not: Sentence | None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one item. `tone`: ok = decided, warn = somebody was faster, err = not decided."""
+
+    number: str
+    tone: Literal["ok", "warn", "err"]
+    told: Sentence
+
+
+def look(session: Session, by: Caller, chosen: Iterable[Chosen]) -> list[Shown]:
+    """The facts of the chosen ones that this person may read, in the order in which they were chosen; each once."""
+    return [_shown(session, by, each) for each in list(dict.fromkeys(chosen))[:MOST]]
+
+
+def decide_together(session: Session, by: Caller, chosen: Iterable[Chosen], verdict: Common, reason: str = "") -> list[Result]:
+    """One decision and one transaction for each, all through the one function; commits by itself.
+
+    Raises FormProblems (nothing chosen, too many, a return without a reason) and SecondFactorNeeded before anything is decided.
+    """
+    wanted = list(dict.fromkeys(chosen))
+    if not by.second_factor:
+        raise SecondFactorNeeded
+    if problem := _problem(wanted, verdict, reason.strip()):
+        raise FormProblems(problem)
+    return [_decided(session, by, each, Verdict(verdict, each.plan_hash, reason if verdict == "return" else "")) for each in wanted]
+
+
+def _problem(wanted: list[Chosen], verdict: Common, reason: str) -> dict[str, Sentence]:
+    if not wanted:
+        return {"": say("Nothing was chosen.")}
+    if len(wanted) > MOST:
+        return {"": say("Choose at most %(most)s requests at once.", most=MOST)}
+    if verdict == "return" and not reason:
+        return {"reason": say("Write what is to be corrected; the applicant will read it.")}
+    if len(reason) > LONGEST_REASON:
+        return {"reason": say("The reason is too long: at most %(most)s characters.", most=LONGEST_REASON)}
+    return {}
+
+
+def _decided(session: Session, by: Caller, chosen: Chosen, verdict: Verdict) -> Result:
+    try:
+        with transaction(session):
+            outcome = decide(session, by, StageRef(chosen.number, chosen.version, chosen.position), verdict)
+    except FormProblems as problems:
+        return Result(chosen.number, "err", next(iter(problems.fields.values())))
+    except Refusal as refusal:
+        return Result(chosen.number, "warn" if isinstance(refusal, AlreadyDecided) else "err", refusal.sentence)
+    if not isinstance(outcome, Outcome):
+        return Result(chosen.number, "err", say("The world changed after you opened the page, so nothing was decided. Read what changed."))
+    return Result(chosen.number, "ok", say("Approved.") if verdict.verdict == "approve" else say("Returned to complete."))
+
+
+def _shown(session: Session, by: Caller, chosen: Chosen) -> Shown:
+    whole = progress.find(session, by, chosen.number)
+    request = whole.request
+    stage = next((each for each in request.stages if (each.version, each.position) == (request.version, chosen.position)), None)
+    if stage is None:
+        raise NotFound
+    return Shown(
+        Chosen(chosen.number, stage.position, request.version, request.plan_hash or ""),
+        f"/queue/{request.number}",
+        full_name(request.content),
+        str(request.content.get("position", "")),
+        request.organisation.name,
+        str((request.plan or {}).get("mailbox", {}).get("address", "")),
+        judged.in_short(whole),
+        [check for check in judged.checks(session, whole) if check["tone"] in ("warn", "err")],
+        _why_not(session, by, stage),
+    )
+
+
+def _why_not(session: Session, by: Caller, stage: Stage) -> Sentence | None:
+    if stage.state != "open":
+        return say("This request does not wait for a decision.")
+    if stage.opinion:
+        return say("Your opinion is asked for here: write it on the page of the request.")
+    return judged.why_not(session, by, stage)

@@ -1,0 +1,43 @@
+// Keys of the queue and of a decision. Each is a short way to a link, a box or a field that the page has anyway; none decides by itself.
+"use strict";
+(() => {
+  const off = "nastup.keys.off";
+  const rows = [...document.querySelectorAll("tr[id^='row-']")];
+  const link = (row) => row.querySelector("th a");
+  const box = (row) => row.querySelector("input[name='item']");
+  const here = () => rows.find((row) => row.contains(document.activeElement));
+  const focus = (row) => { if (row) { link(row).focus(); row.scrollIntoView({ block: "nearest" }); } };
+  const move = (by) => { const at = rows.indexOf(here()); focus(at < 0 ? rows[0] : rows[at + by]); };
+  const choose = (id) => { const radio = document.getElementById(id); if (radio) { radio.checked = true; radio.focus(); } return Boolean(radio); };
+  const prepare = (id) => { if (!choose(id) && here()) { location.assign(`${link(here()).href}#${id}`); } };
+  const explain = () => { const keys = document.getElementById("keys"); if (keys) { keys.open = !keys.open; keys.querySelector("summary").focus(); } };
+  const keys = {
+    j: () => move(1),
+    k: () => move(-1),
+    x: () => { const row = here(); if (row && box(row)) { box(row).checked = !box(row).checked; } },
+    a: () => prepare("decision-approve"),
+    r: () => prepare("decision-return"),
+    "?": explain,
+  };
+  document.addEventListener("keydown", (event) => {
+    const typing = event.target.closest("input:not([type=checkbox]):not([type=radio]), textarea, select");
+    if (typing || event.ctrlKey || event.altKey || event.metaKey || event.isComposing || localStorage.getItem(off)) { return; }
+    if (Object.hasOwn(keys, event.key)) { event.preventDefault(); keys[event.key](); }
+  });
+
+  const label = document.getElementById("keys-switch");
+  if (label) {
+    const use = label.querySelector("input");
+    label.hidden = false;
+    use.checked = !localStorage.getItem(off);
+    use.addEventListener("change", () => use.checked ? localStorage.removeItem(off) : localStorage.setItem(off, "1"));
+  }
+  const all = document.getElementById("choose-all");
+  if (all) {
+    all.hidden = false;
+    all.addEventListener("click", () => rows.forEach((row) => { if (box(row)) { box(row).checked = true; } }));
+  }
+  // where the list was left: the row in the address, or the choice that was prepared there
+  const wanted = decodeURIComponent(location.hash.slice(1));
+  if (["decision-approve", "decision-return"].includes(wanted)) { choose(wanted); } else { focus(rows.find((row) => row.id === wanted)); }
+})();
