@@ -37,6 +37,10 @@
     all.hidden = false;
     all.addEventListener("click", () => rows.forEach((row) => { if (box(row)) { box(row).checked = true; } }));
   }
+  // the way back leads to the list as it was filtered
+  const list = "nastup.queue";
+  if (rows.length) { sessionStorage.setItem(list, location.pathname + location.search); }
+  document.querySelectorAll("a[href^='/queue#row-']").forEach((back) => { back.href = (sessionStorage.getItem(list) ?? "/queue") + back.hash; });
   // where the list was left: the row in the address, or the choice that was prepared there
   const wanted = decodeURIComponent(location.hash.slice(1));
   if (["decision-approve", "decision-return"].includes(wanted)) { choose(wanted); } else { focus(rows.find((row) => row.id === wanted)); }
