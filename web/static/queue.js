@@ -2,14 +2,13 @@
 "use strict";
 (() => {
   const off = "nastup.keys.off";
-  const rows = [...document.querySelectorAll("tr[id^='row-']")];
-  const link = (row) => row.querySelector("th a");
-  const box = (row) => row.querySelector("input[name='item']");
-  const here = () => rows.find((row) => row.contains(document.activeElement));
-  const focus = (row) => { if (row) { link(row).focus(); row.scrollIntoView({ block: "nearest" }); } };
+  const rows = [...document.querySelectorAll("a[id^='row-']")]; // the link of each row: an address with its id puts the focus there
+  const box = (row) => row.closest("tr").querySelector("input[name='item']");
+  const here = () => rows.find((row) => row.closest("tr").contains(document.activeElement));
+  const focus = (row) => { if (row) { row.focus(); row.scrollIntoView({ block: "nearest" }); } };
   const move = (by) => { const at = rows.indexOf(here()); focus(at < 0 ? rows[0] : rows[at + by]); };
   const choose = (id) => { const radio = document.getElementById(id); if (radio) { radio.checked = true; radio.focus(); } return Boolean(radio); };
-  const prepare = (id) => { if (!choose(id) && here()) { location.assign(`${link(here()).href}#${id}`); } };
+  const prepare = (id) => { if (!choose(id) && here()) { location.assign(`${here().href}#${id}`); } };
   const explain = () => { const keys = document.getElementById("keys"); if (keys) { keys.open = !keys.open; keys.querySelector("summary").focus(); } };
   const keys = {
     j: () => move(1),
@@ -41,7 +40,5 @@
   const list = "nastup.queue";
   if (rows.length) { sessionStorage.setItem(list, location.pathname + location.search); }
   document.querySelectorAll("a[href^='/queue#row-']").forEach((back) => { back.href = (sessionStorage.getItem(list) ?? "/queue") + back.hash; });
-  // where the list was left: the row in the address, or the choice that was prepared there
-  const wanted = decodeURIComponent(location.hash.slice(1));
-  if (["decision-approve", "decision-return"].includes(wanted)) { choose(wanted); } else { focus(rows.find((row) => row.id === wanted)); }
+  if (/^#decision-(approve|return)$/.test(location.hash)) { choose(location.hash.slice(1)); } // prepared in the list
 })();
