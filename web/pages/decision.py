@@ -62,6 +62,7 @@ def post_handling(frame: PageFrame, by: CurrentCaller, session: Db, number: Numb
     """Takes the stage over, or hands it to a colleague."""
     form, to = DecisionForm.read({name: typed[name] for name in ("version", "stage") if name in typed}), uuid_of(typed.get("to", ""))
     wanted = decide.Verdict("hand" if "to" in typed else "take", to=to)
+    _has_a_queue(by)
     try:
         with transaction(session):
             decide.decide(session, by, decide.StageRef(number, form.version, form.stage), wanted)
@@ -85,8 +86,7 @@ def _show(
     renewed: bool = False,
 ) -> Response:
     """`late`: why what was just sent was not kept."""
-    if not by.decides:
-        raise NotFound
+    _has_a_queue(by)
     whole = progress.find(session, by, number)
     request = whole.request
     stage = judged.stage_shown(request, by)
@@ -108,6 +108,12 @@ def _show(
         decided=judged.decided(stage),
         **_facts(session, whole),
     )
+
+
+def _has_a_queue(by: Caller) -> None:
+    """Raises NotFound for everybody else: these are no pages of theirs."""
+    if not by.decides:
+        raise NotFound
 
 
 def _form(form: DecisionForm, whole: progress.Whole, stage: Stage) -> dict[str, Any]:
