@@ -80,6 +80,18 @@ def test_the_check_shows_every_answer_before_anything_is_sent(cast: Cast, log_in
 
 
 @pytest.mark.parametrize(
+    ("days", "access", "said"),
+    [(0, "standard", True), (1, "standard", True), (60, "standard", False), (7, "privileged", True)],  # security decides after region's IT
+)
+def test_the_check_says_when_the_approval_may_come_after_the_first_day(
+    cast: Cast, log_in: LogIn, days: int, access: str, said: bool
+) -> None:
+    browser, start = log_in(cast.director), date.today() + timedelta(days=days)
+    page = browser.send(browser.get(NEW), NEW, **good_answers(start=start.isoformat(), access=access))
+    assert ("Schválení může přijít až v den nástupu nebo po něm, nejpozději" in page.text) is said
+
+
+@pytest.mark.parametrize(
     ("field", "typed"),
     [
         ("given_name", ""),
