@@ -92,6 +92,7 @@ def summary(whole: Whole) -> dict[str, Any]:
         "personal_number": content.get("personal_number", ""),
         "manager": content.get("manager", ""),
         "access": content.get("access", "standard"),
+        "quota_gb": content.get("quota_gb"),
     }
 
 

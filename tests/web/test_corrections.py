@@ -47,6 +47,18 @@ def test_a_returned_request_is_corrected_at_the_commented_field_and_approved(
     assert rows(database, "onboarding_request")[0]["state"] == "approved"
 
 
+def test_the_correction_leads_back_to_the_request_it_is_about(cast: Cast, log_in: LogIn, database: Database, number: str) -> None:
+    decide(log_in(cast.approver), number, **COMMENT)
+    director, draft = log_in(cast.director), draft_of(database)
+    form = director.get(draft)
+    check = director.send(form, draft)
+    for page in (form, check):
+        crumbs = page.html.split('<nav class="gov-breadcrumbs"')[1].split("</nav>")[0]
+        assert f'href="/requests/{number}"' in crumbs
+        assert "Nový zaměstnanec" not in crumbs
+    assert f'href="{draft}"' in crumbs
+
+
 def test_a_return_needs_a_comment_and_each_comment_its_field(cast: Cast, log_in: LogIn, database: Database, number: str) -> None:
     browser = log_in(cast.approver)
     for typed, wrong in (({}, "comment_1"), ({"comment_2": "Proč?"}, "field_2")):

@@ -128,6 +128,15 @@ def test_a_wrong_answer_is_said_at_its_field_and_nothing_is_lost_or_made(
     assert rows(database, "person") != []
 
 
+def test_the_request_keeps_saying_what_was_filed_and_not_the_private_address(cast: Cast, log_in: LogIn) -> None:
+    browser, end = log_in(cast.director), date.today() + timedelta(days=300)
+    filed = file(browser, manager="Mgr. Olga Dvořáková", contract="external", end=end.isoformat())
+    page = browser.get(filed.path.removesuffix("/submitted"))
+    for words in ("Z-1042", "učitelka biologie a chemie", "Externí", "Mgr. Olga Dvořáková", "10 GB", cast.director.name, str(end.year)):
+        assert words in page.text.replace("\xa0", " "), words
+    assert "zofie@mail.example" not in page.html
+
+
 def test_markup_is_shown_as_text(cast: Cast, log_in: LogIn) -> None:
     browser = log_in(cast.director)
     page = file(browser, position="<b>učitel</b> & spol.")

@@ -64,6 +64,7 @@ def _shown(session: Db, draft: OnboardingRequest, employee: NewEmployee) -> dict
     now = datetime.now(PRAGUE)
     answers = {name: getattr(employee, name) for name in NewEmployee.__dataclass_fields__}
     return answers | {
+        "number": draft.number,
         "name": queue.full_name(answers),
         "organisation": draft.organisation.name,
         "private_email": (contact.address or "") if contact else "",
