@@ -52,6 +52,9 @@ def test_an_applicant_takes_a_request_back(cast: Cast, log_in: LogIn, database: 
     assert "withdraw" not in "".join(form.action for form in page.forms)
     assert rows(database, "onboarding_request")[0]["state"] == "withdrawn"
     assert rows(database, "reserved_name") == []
+    assert f"/people/{rows(database, 'onboarding_request')[0]['beneficiary_id']}" not in page.links  # nobody of that name was set up
+    for remnant in ("results-title", "link-title", "zofie.stastna", "Rozhoduje", "Nejpozději", "Odkaz na soukromou adresu"):
+        assert remnant not in page.html, remnant
 
 
 @pytest.mark.parametrize("filter_", ["?q=stastna", "?q=Šťastná", "?due=", "?q=P-", "?due=hints"])
