@@ -255,5 +255,4 @@ def returned(whole: Whole) -> Return | None:
     if whole.request.state is not S.RETURNED:
         return None
     decided = [stage.decision for stage in whole.request.stages if stage.decision and stage.decision.verdict == "return"]
-    newest = max(decided, key=lambda decision: decision.at)
-    return Return(newest.decided_by.name if newest.decided_by else "", newest.at, newest.reason, newest.comments)
+    return Return.of(max(decided, key=lambda decision: decision.at))

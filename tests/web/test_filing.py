@@ -128,6 +128,15 @@ def test_a_wrong_answer_is_said_at_its_field_and_nothing_is_lost_or_made(
     assert rows(database, "person") != []
 
 
+def test_mistakes_are_listed_in_the_order_of_the_fields(cast: Cast, log_in: LogIn) -> None:
+    browser = log_in(cast.director)
+    fields = browser.get(NEW).form(NEW).fields
+    page = browser.post(NEW, fields | dict.fromkeys(good_answers(), "\u202e"), 422)
+    listed = [link.removeprefix("#") for link in page.links if link.removeprefix("#") in good_answers()]
+    assert len(listed) > 8
+    assert listed == [name for name in page.form(NEW).fields if name in listed]
+
+
 def test_the_request_keeps_saying_what_was_filed_and_not_the_private_address(cast: Cast, log_in: LogIn) -> None:
     browser, end = log_in(cast.director), date.today() + timedelta(days=300)
     filed = file(browser, manager="Mgr. Olga Dvořáková", contract="external", end=end.isoformat())
