@@ -80,6 +80,34 @@ def test_a_refusal_without_a_reason_keeps_the_form(cast: Cast, log_in: LogIn, da
     assert rows(database, "decision") == []
 
 
+RESERVED, NUMBER = "Uživatelské jméno i adresa jsou pro tohoto člověka zarezervované.", "Osobní číslo v organizaci nikdo jiný nemá."
+
+
+def test_the_decider_reads_that_names_and_number_are_nobody_elses(cast: Cast, log_in: LogIn, number: str) -> None:
+    text = log_in(cast.approver).get(f"/queue/{number}").text
+    assert RESERVED in text
+    assert NUMBER in text
+
+
+@pytest.mark.parametrize("kind", ["user_name", "address"])
+def test_the_decider_is_warned_of_a_name_that_is_kept_for_somebody_else(
+    cast: Cast, log_in: LogIn, database: Database, number: str, kind: str
+) -> None:
+    with database.superuser() as db:
+        db.execute("UPDATE reserved_name SET person_id = %s WHERE kind = %s", (cast.clerk.person, kind))
+    text = log_in(cast.approver).get(f"/queue/{number}").text
+    assert RESERVED not in text
+    assert "Uživatelské jméno nebo adresa pro tohoto člověka není zarezervovaná." in text
+
+
+def test_the_decider_is_warned_of_a_number_that_somebody_else_has(cast: Cast, log_in: LogIn, database: Database, number: str) -> None:
+    with database.superuser() as db:
+        db.execute("UPDATE employment SET person_id = %s", (cast.clerk.person,))
+    text = log_in(cast.approver).get(f"/queue/{number}").text
+    assert NUMBER not in text
+    assert "Toto osobní číslo má v organizaci někdo jiný" in text
+
+
 def test_a_decision_needs_a_choice_and_its_own_fields(cast: Cast, log_in: LogIn, database: Database, number: str) -> None:
     browser = log_in(cast.approver)
     fields = browser.get(f"/queue/{number}").form(f"/queue/{number}/decision").fields
