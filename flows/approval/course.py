@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from flows.model import Effect, EffectState, OnboardingRequest, RequestState, RequestVersion, Stage
-from flows.sentence import Sentence
+from flows.sentence import Sentence, say
 from flows.words import PRAGUE
 
 S, E = RequestState, EffectState
 FINISHED = frozenset({E.HELD, E.PROVED, E.BY_HAND})
 ENDED = frozenset({S.REFUSED, S.WITHDRAWN, S.EXPIRED, S.CANCELLED})
 LINK = "keycloak.send activation link"
+NOBODY = say("Nobody of this group can decide it now.")
 
 PARTS: Mapping[str, Mapping[str, str]] = {
     # step -> effect of the ledger -> part of the step
@@ -99,8 +100,8 @@ def _decision(request: OnboardingRequest, stage: Stage) -> Step:
         status = "done" if decision.verdict in ("approve", "opinion") else "failed"
         return Step("decision", status, decision.at, who, note=decision.reason or None, verdict=decision.verdict)
     status = "skipped" if request.state in ENDED or stage.state == "closed" else "running" if stage.state == "open" else "planned"
-    asked = "ask_opinion" if stage.opinion else None
-    return Step("decision", status, due=stage.due_at.astimezone(PRAGUE).date(), note=stage.group_name, verdict=asked)
+    asked, stuck = "ask_opinion" if stage.opinion else None, NOBODY if status == "running" and stage.nobody else None
+    return Step("decision", status, due=stage.due_at.astimezone(PRAGUE).date(), problem=stuck, note=stage.group_name, verdict=asked)
 
 
 def _made(whole: Whole, key: str) -> Step:

@@ -117,6 +117,7 @@ def progress(whole: Whole) -> dict[str, Any]:
         "current": current.key if current else None,
         "attempt": {"n": current.attempt, "of": current.of, "next_at": current.next_at} if current and current.attempt else None,
         "problem": _problem(request, current),
+        "held_up": held_up(request),
         "ended": request.state in ENDED,
         "begun": bool(whole.effects),
         "seconds": _seconds(request),
@@ -217,6 +218,11 @@ def _finished(whole: Whole) -> bool:
     return whole.request.state in ENDED or (whole.request.state is S.DONE and whole.activation.state in ("used", "none"))
 
 
+def held_up(request: OnboardingRequest) -> bool:
+    """Nobody is left who may decide it now: no day can be promised, and the region has been told (`reminding`)."""
+    return request.state is S.WAITING_APPROVAL and any(stage.nobody and not stage.opinion for stage in open_stages(request))
+
+
 def _problem(request: OnboardingRequest, current: Step | None) -> Sentence | None:
     """Of a request that was taken back the trouble is nobody's any more, although its row still names it."""
     if request.state is S.WITHDRAWN:
@@ -225,7 +231,7 @@ def _problem(request: OnboardingRequest, current: Step | None) -> Sentence | Non
 
 
 def _until(request: OnboardingRequest, stage: Stage | None) -> datetime | date | None:
-    if request.state in ENDED:
+    if request.state in ENDED or held_up(request):
         return None
     if request.state is S.WAITING_APPROVAL and stage:
         return stage.due_at.astimezone(PRAGUE).date()

@@ -57,6 +57,21 @@ def test_an_applicant_takes_a_request_back(cast: Cast, log_in: LogIn, database: 
         assert remnant not in page.html, remnant
 
 
+def test_the_applicant_reads_that_nobody_can_decide_now_instead_of_a_day(
+    cast: Cast, log_in: LogIn, database: Database, number: str
+) -> None:
+    browser = log_in(cast.director)
+    assert "Do kdy" in browser.get(f"/requests/{number}").text
+    with database.superuser() as db:
+        db.execute("UPDATE stage SET nobody = true")
+    page = browser.get(f"/requests/{number}")
+    assert page.title.startswith("Zdrženo: o žádosti teď nemá kdo rozhodnout")
+    for words in ("IT kraje o tom ví", "Z této skupiny teď nemá kdo rozhodnout."):
+        assert words in page.text
+    for promise in ("Do kdy", "rozhodnutí obvykle trvá"):
+        assert promise not in page.text
+
+
 @pytest.mark.parametrize("filter_", ["?q=stastna", "?q=Šťastná", "?due=", "?q=P-", "?due=hints"])
 def test_the_queue_is_filtered_by_the_address(cast: Cast, log_in: LogIn, number: str, filter_: str) -> None:
     found = f"/queue/{number}" in log_in(cast.approver).get(f"/queue{filter_}").links
