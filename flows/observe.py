@@ -8,10 +8,11 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from flows.connectors import registry
-from flows.connectors.base import ConnectorError, Gone
+from flows.connectors.base import ConnectorError, Gone, LogLine
 from flows.model import Lookup, OnboardingRequest
 from flows.model.session import transaction
 from flows.sentence import say
+from flows.words import PRAGUE
 
 log = structlog.get_logger()
 
@@ -41,10 +42,15 @@ def _run_log(session: Session, question: dict[str, Any]) -> dict[str, Any]:
     runs = registry.runs()
     try:
         seen = runs.observe(request.id, request.generation)
-        lines = list(runs.log(request.id, request.generation))
+        lines = [_line(each) for each in runs.log(request.id, request.generation)]
     except Gone:
         seen, lines = None, []
     return {"lines": lines, "run": str(seen.run) if seen else None, "state": seen.state if seen else None}
+
+
+def _line(line: LogLine) -> str:
+    """In the office's time, and as technical as the log is: 2026-11-23 10:41:35 info mail.ensure mailbox: finished: Completed."""
+    return f"{line.at.astimezone(PRAGUE):%Y-%m-%d %H:%M:%S} {line.level} {line.step or 'flow'}: {line.message}"
 
 
 KINDS: dict[str, Callable[[Session, dict[str, Any]], dict[str, Any]]] = {"run_log": _run_log}

@@ -78,7 +78,9 @@ class Words:
         return f"{value}{NBSP}B"
 
     def duration(self, seconds: float) -> str:
-        """0,6 s; 6 s; 4 min 52 s; 4 h 52 min; 3 days"""
+        """less than 1 s; 6,4 s; 4 min 52 s; 4 h 52 min; 3 days"""
+        if seconds < 1:
+            return self.gettext("less than 1 s")
         if seconds < 10:
             return f"{format_decimal(round(seconds, 1), locale=self.language)}{NBSP}s"
         if seconds < HOUR:

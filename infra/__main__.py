@@ -9,7 +9,7 @@ from pathlib import Path
 from infra import bootstrap, machine
 from infra.failure import in_a_sentence
 from infra.progress import Trouble
-from infra.state import DEFAULT, TEST
+from infra.state import DEFAULT, TEST, State
 
 
 def main() -> int:
@@ -47,7 +47,7 @@ def _carry_out(command: str, state: Path, rest: list[str]) -> int:
     if command in ("run", "test"):
         python = bootstrap.set_up(state, tests=command == "test")
     elif not bootstrap.is_installed(state):
-        raise Trouble(f"Nothing is installed in {state}: `python3 -m infra run` does it.")
+        raise Trouble(f"Nothing is installed in {state}: `{State(state).command('run')}` does it.")
     bootstrap.hand_over(python, [*words, *rest])
 
 

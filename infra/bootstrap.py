@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 
 from infra import distribution, machine
 from infra.progress import Trouble, say_line, step
-from infra.state import State
+from infra.state import State, already_runs
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 LOCKS = CHECKOUT / "infra" / "locks"
@@ -61,7 +61,7 @@ def _refuse_running(state: Path) -> None:
         if "RUNNING" in said:  # looked at again: the supervisor of a start that was killed notices it within a second
             time.sleep(1.5)
             if "RUNNING" in _supervisor_says(state):
-                raise Trouble(f"Nástup already runs in {state}: `python3 -m infra status` shows it, `python3 -m infra stop` ends it.")
+                raise Trouble(already_runs(State(state)))
         time.sleep(0.2)
 
 

@@ -26,7 +26,7 @@ def run_tests(state: State, checkout: Path, words: list[str]) -> int:
     """0 when all is well. pytest's closing line is the last thing printed; the servers are stopped whatever happens."""
     if Supervisor(state).lives():
         raise Trouble(
-            f"Tests already run in {state.root}: wait for them, end them with `python3 -m infra stop`, or give these another --state."
+            f"Tests already run in {state.root}: wait for them, end them with `{state.command('stop')}`, or give these another --state."
         )
     sweep(state)
     for name in DATA:  # every run begins with empty servers; what was fetched and installed stays

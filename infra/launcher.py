@@ -82,7 +82,7 @@ def _run(state: State, arguments: argparse.Namespace) -> int:
         if arguments.check:
             say_line("stopping")
         else:
-            _say_addresses(state)
+            _say_addresses(state, sits_before_it=not arguments.detach)
             if not arguments.detach:
                 watch.until_it_is_gone()
     if arguments.check:
@@ -122,7 +122,7 @@ def _status(state: State, _: argparse.Namespace) -> int:
     """0 = everything runs, 3 = it does not (as init scripts say it)."""
     supervisor = Supervisor(state)
     if not supervisor.lives():
-        print(f"Nothing runs in {state.root}. Start: python3 -m infra run")
+        print(f"Nothing runs in {state.root}. Start: {state.command('run')}")
         return 3
     infos = supervisor.processes()
     for info in infos:
@@ -149,7 +149,7 @@ def _cast(state: State, arguments: argparse.Namespace) -> int:
 
     people = log_ins(state)
     if not people:
-        raise Trouble(f"No cast is planted in {state.root}: `python3 -m infra run` does it.")
+        raise Trouble(f"No cast is planted in {state.root}: `{state.command('run')}` does it.")
     words = json.dumps([asdict(person) for person in people], ensure_ascii=False) if arguments.json else table(people)
     print(words if arguments.json else f"Log-ins of the demo at {state.address('portal')}/\n\n{words}")
     return 0
@@ -159,16 +159,17 @@ def _grant(state: State, arguments: argparse.Namespace) -> int:
     from infra.grant import grant
 
     if not Supervisor(state).lives():
-        raise Trouble(f"Nothing runs in {state.root}, so nobody can be granted anything: start it with `python3 -m infra run`.")
+        raise Trouble(f"Nothing runs in {state.root}, so nobody can be granted anything: start it with `{state.command('run')}`.")
     say_line(grant(state, arguments.person, arguments.role, arguments.until, head=arguments.head))
     return 0
 
 
-def _say_addresses(state: State) -> None:
+def _say_addresses(state: State, *, sits_before_it: bool = False) -> None:
     print()
     for label, name in ADDRESSES.items():
         print(f"  {label:<12} {state.address(name)}/{KEYS.get(name, '').format(secrets=state.path('secrets'))}")
-    print("\nWho may log in: python3 -m infra cast    End: Ctrl-C, or python3 -m infra stop\n", flush=True)
+    end = f"Ctrl-C, or {state.command('stop')}" if sits_before_it else state.command("stop")
+    print(f"\nWho may log in: {state.command('cast')}    End: {end}\n", flush=True)
 
 
 if __name__ == "__main__":

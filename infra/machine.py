@@ -48,7 +48,7 @@ NO_SPACE = ("no space left on device", "not enough free space", "nemáte dost")
 def check(state: Path, gigabytes: float) -> None:
     """Refuses what could only fail later: an ordinary user, another system, a full disk. An old Python is refused in infra/__init__.py."""
     if os.geteuid() != 0:
-        raise Trouble("This has to run as root, because every server gets a user of its own: try `sudo python3 -m infra run`.")
+        raise Trouble("This has to run as root, because every server gets a user of its own: run the same command with `sudo` before it.")
     if shutil.which("apt-get") is None:
         raise Trouble("There is no apt-get here: this command sets up a Debian 12. For other systems, README.md outlines what is needed.")
     for place in (state, CACHE, PROGRAMS):

@@ -12,7 +12,7 @@ from infra.order import Step, run_in_order
 from infra.progress import Trouble, say_line
 from infra.servers import catcher, dovecot, keycloak, postfix, postgres, prefect, product, vault
 from infra.servers.process import Process
-from infra.state import State, ensure_users
+from infra.state import State, already_runs, ensure_users
 from infra.supervise import Supervisor
 from infra.sweep import sweep
 from infra.watch import Watch
@@ -27,7 +27,7 @@ def running(state: State, *, free_ports: bool = False, outlive: bool = False, se
     supervisor = Supervisor(state)
     state.prepare()
     if supervisor.lives():
-        raise Trouble(f"Nástup already runs in {state.root}: `python3 -m infra status` shows it, `python3 -m infra stop` ends it.")
+        raise Trouble(already_runs(state))
     with _alone(state):
         if left := sweep(state):
             say_line(f"an earlier start had been cut off: stopped the {left} processes it had left")
@@ -88,5 +88,5 @@ def _alone(state: State) -> Generator[None, None, None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Trouble(f"Another start of {state.root} is under way: wait for it, or end it with `python3 -m infra stop`.") from None
+            raise Trouble(f"Another start of {state.root} is under way: wait for it, or end it with `{state.command('stop')}`.") from None
         yield

@@ -13,6 +13,7 @@ import json
 import os
 import pwd
 import secrets
+import shlex
 import socket
 import subprocess
 import threading
@@ -60,6 +61,10 @@ class State:
     @classmethod
     def of_tests(cls) -> "State":
         return cls(Path(os.environ["NASTUP_TEST_STATE"]))
+
+    def command(self, name: str) -> str:
+        """What somebody types to do that with this installation, from the checkout."""
+        return f"python3 -m infra {name}" + ("" if self.root == DEFAULT else f" --state {shlex.quote(str(self.root))}")
 
     def path(self, *parts: str) -> Path:
         return self.root.joinpath(*parts)
@@ -133,6 +138,10 @@ class State:
         lines = [f"{name}='{value}'" for name, value in sorted(_flat("NASTUP_", tree))]
         write(file, "\n".join(lines) + "\n", user=user, mode=0o600)
         return file
+
+
+def already_runs(state: State) -> str:
+    return f"Nástup already runs in {state.root}: `{state.command('status')}` shows it, `{state.command('stop')}` ends it."
 
 
 def write(file: Path, text: str, *, user: str = "root", mode: int = 0o600) -> None:

@@ -46,10 +46,10 @@ class Watch:
             if pid and self._known.get(name, pid) != pid:
                 said.append(f"{name} died, started again")
             if info["state"] == FATAL and name not in self._lost:
-                log = self.supervisor.state.path("log", f"{name}.log")
+                state = self.supervisor.state
                 said.append(
-                    f"{name} died again and again and is not started any more: {log} says why. What needs it stands still; "
-                    "mend it, then `python3 -m infra stop` and `python3 -m infra run`"
+                    f"{name} died again and again and is not started any more: {state.path('log', f'{name}.log')} says why. What needs it "
+                    f"stands still; mend it, then `{state.command('stop')}` and `{state.command('run')}`"
                 )
             (self._lost.add if info["state"] == FATAL else self._lost.discard)(name)
             if pid:

@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from flows.model import Effect, EffectState, OnboardingRequest, RequestState, RequestVersion, Stage
-from flows.sentence import Sentence
+from flows.sentence import Sentence, say
 from flows.words import PRAGUE
 
 S, E = RequestState, EffectState
 FINISHED = frozenset({E.HELD, E.PROVED, E.BY_HAND})
 ENDED = frozenset({S.REFUSED, S.WITHDRAWN, S.EXPIRED, S.CANCELLED})
 LINK = "keycloak.send activation link"
+NOBODY = say("Nobody of this group can decide it now.")
 
 PARTS: Mapping[str, Mapping[str, str]] = {
     # step -> effect of the ledger -> part of the step
@@ -69,13 +70,26 @@ class Whole:
     versions: Sequence[RequestVersion] = ()
 
 
+def filed_at(whole: Whole) -> datetime | None:
+    """When the applicant filed what is asked for now: a correction is filed anew, a plan that the portal made anew is not."""
+    return max((each.at for each in whole.versions if not each.renewed_for), default=whole.request.submitted_at)
+
+
 def timeline(whole: Whole) -> list[Step]:
-    """Filing, decisions, then what is made and proved; the first day of work only when it was ahead."""
-    request = whole.request
-    steps = [Step("filed", "done", request.submitted_at, request.requester.name)]
+    """Filing, decisions, then what is made and proved; the first day of work only when it was ahead.
+
+    Of a request that has ended only what was done: nobody waits for the rest any more.
+    """
+    steps = _steps(whole)
+    return [step for step in steps if step.status != "skipped" or step.at] if whole.request.state in ENDED else steps
+
+
+def _steps(whole: Whole) -> list[Step]:
+    request, filed = whole.request, filed_at(whole)
+    steps = [Step("filed", "done", filed, request.requester.name)]
     steps += [_decision(request, stage) for stage in request.stages if stage.version == request.version]
     steps += [_made(whole, key) for key in ("account", "mailbox", "backup", "proof")]
-    if request.submitted_at and request.start_day and request.start_day > request.submitted_at.astimezone(PRAGUE).date():
+    if filed and request.start_day and request.start_day > filed.astimezone(PRAGUE).date():
         steps.append(_start_day(whole, request.start_day))
     return [*steps, _made(whole, "activation")]
 
@@ -86,8 +100,8 @@ def _decision(request: OnboardingRequest, stage: Stage) -> Step:
         status = "done" if decision.verdict in ("approve", "opinion") else "failed"
         return Step("decision", status, decision.at, who, note=decision.reason or None, verdict=decision.verdict)
     status = "skipped" if request.state in ENDED or stage.state == "closed" else "running" if stage.state == "open" else "planned"
-    asked = "ask_opinion" if stage.opinion else None
-    return Step("decision", status, due=stage.due_at.astimezone(PRAGUE).date(), note=stage.group_name, verdict=asked)
+    asked, stuck = "ask_opinion" if stage.opinion else None, NOBODY if status == "running" and stage.nobody else None
+    return Step("decision", status, due=stage.due_at.astimezone(PRAGUE).date(), problem=stuck, note=stage.group_name, verdict=asked)
 
 
 def _made(whole: Whole, key: str) -> Step:
@@ -96,7 +110,7 @@ def _made(whole: Whole, key: str) -> Step:
     present = [effect for name in names if (effect := whole.effects.get(name))]
     status = step_status(whole, key)
     last = max(present, key=lambda effect: effect.changed_at, default=None)
-    stuck = next((effect for effect in present if effect.state not in FINISHED), None)
+    stuck = next((effect for effect in present if effect.state not in FINISHED), None) if status != "skipped" else None
     parts = {part: status_of(whole, [name for name in names if names[name] == part]) for part in dict.fromkeys(names.values())}
     return Step(
         key,

@@ -57,7 +57,20 @@ class NewEmployee:
         return cls(**mine)
 
 
-FIELDS = tuple(NewEmployee.__dataclass_fields__)
+FIELDS = (  # in the order of the form, which is that of every list of answers, mistakes and comments
+    "given_name",
+    "family_name",
+    "personal_number",
+    "title_before",
+    "title_after",
+    "position",
+    "contract",
+    "start",
+    "end",
+    "manager",
+    "access",
+    "quota_gb",
+)
 
 
 def read_employee(typed: Mapping[str, str], today: date, quota_maximum: int) -> tuple[NewEmployee | None, dict[str, Sentence]]:

@@ -11,8 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
-from flows.approval.people import Caller
-from flows.approval.runs import READS_RUNS
+from flows.approval.people import READS_RUNS, Caller
 from flows.model import Attempt, Effect, Outbox
 from flows.sentence import Sentence, say
 from flows.words import PRAGUE

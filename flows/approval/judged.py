@@ -3,9 +3,11 @@
 from datetime import date, datetime
 from typing import Any
 
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from flows.approval import directory, working_days
+from flows.approval.course import ENDED
 from flows.approval.desk import answer_of, filed_before
 from flows.approval.eligible import may_decide
 from flows.approval.facts import envelope
@@ -15,7 +17,7 @@ from flows.approval.queue import hints
 from flows.approval.refusals import NotFound
 from flows.approval.request_rows import open_stages
 from flows.approval.written import mixes_scripts
-from flows.model import OnboardingRequest, Stage
+from flows.model import OnboardingRequest, ReservedName, Stage
 from flows.plan import GIGABYTE, Plan
 from flows.sentence import Sentence, say
 from flows.settings import load
@@ -96,12 +98,11 @@ def checks(session: Session, whole: Whole) -> list[dict[str, Any]]:
     request, content = whole.request, whole.request.content
     given, family = str(content.get("given_name", "")), str(content.get("family_name", ""))
     same = directory.namesakes(session, given, family, None, besides=request.beneficiary_id)
-    found = [
-        _check("ok", say("The user name and the address are reserved for this person."), say("reserved names")),
+    found = [] if request.state in ENDED else _unique(session, request)  # names are given back with a request that has ended
+    found += [
         _check("warn", say("%(n)s other people of the same name are known here.", n=same), say("people of the portal"))
         if same
         else _check("ok", say("Nobody else of the same name is known here."), say("people of the portal")),
-        _check("ok", say("The personal number is not used by anybody else in the organisation."), say("employments")),
         _check("ok", say("The organisation is served: accounts, mail and backup."), say("organisations"))
         if request.organisation.state == "served"
         else _check("err", say("The organisation is not served yet."), say("organisations")),
@@ -119,6 +120,23 @@ def checks(session: Session, whole: Whole) -> list[dict[str, Any]]:
         if hint.tone == "warn"
     ]
     return found
+
+
+def _unique(session: Session, request: OnboardingRequest) -> list[dict[str, Any]]:
+    """Whether names and number are this person's alone. The region reads all reserved names; numbers are answered by the database."""
+    made, person = Plan.from_json(request.plan or {}), request.beneficiary_id
+    mine = select(ReservedName.kind, ReservedName.name).where(ReservedName.person_id == person)
+    wanted = {("user_name", made.account.user_name.lower()), ("address", made.mailbox.address.lower())}
+    reserved = wanted <= {(row.kind, row.name) for row in session.execute(mine)}
+    taken = session.scalar(select(func.personal_number_taken(request.organisation_id, request.content["personal_number"], person)))
+    return [
+        _check("ok", say("The user name and the address are reserved for this person."), say("reserved names"))
+        if reserved
+        else _check("warn", say("The user name or the address is not reserved for this person."), say("reserved names")),
+        _check("warn", say("Somebody else in the organisation has this personal number."), say("employments"))
+        if taken
+        else _check("ok", say("The personal number is not used by anybody else in the organisation."), say("employments")),
+    ]
 
 
 def _risks(session: Session, request: OnboardingRequest) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from flows.approval import post
 from flows.approval.audit import Actor, record
-from flows.approval.people import Caller, Regional
+from flows.approval.people import MENDS_RUNS, READS_RUNS, Caller, Regional
 from flows.approval.refusals import NoLongerOpen, NotFound
 from flows.approval.states import move
 from flows.model import Employment, OnboardingRequest, Outbox, RequestState
@@ -68,11 +68,12 @@ def repeat_ended(session: Session, request: OnboardingRequest, how: str) -> None
 
 def try_again(session: Session, by: Caller, number: str) -> OnboardingRequest:
     """IT has mended what was broken: the run goes on with the rest. Raises NotFound, NotAllowed, NoLongerOpen."""
+    by.must_see(*READS_RUNS)
     found = select(OnboardingRequest).where(OnboardingRequest.number == number).with_for_update()
     request = session.scalars(found).one_or_none()
     if request is None:
         raise NotFound
-    by.must_be(Regional.IT, Regional.REGION_IT)
+    by.must_be(*MENDS_RUNS)
     if request.state is RequestState.WAITING_RETRY:
         return request
     if request.state is not RequestState.NEEDS_ATTENTION:

@@ -25,6 +25,8 @@ class Regional(StrEnum):
 
 DECIDES = frozenset({Regional.FOUNDER, Regional.REGION_IT, Regional.SECURITY})
 ASKED = DECIDES | {Regional.DPO}  # have a queue; the DPO gives opinions in it
+READS_RUNS = frozenset({Regional.IT, Regional.REGION_IT, Regional.AUDITOR})
+MENDS_RUNS = frozenset({Regional.IT, Regional.REGION_IT})
 
 
 @dataclass(frozen=True)

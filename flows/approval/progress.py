@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import ColumnClause, column, select, table
 from sqlalchemy.orm import Session, joinedload, selectinload
 
-from flows.approval.course import ENDED, EXECUTED, FINISHED, LINK, PARTS, Activation, Whole, status_of, timeline
+from flows.approval.course import ENDED, EXECUTED, FINISHED, LINK, PARTS, Activation, Step, Whole, status_of, timeline
 from flows.approval.people import Caller
 from flows.approval.refusals import NotFound
 from flows.approval.request_rows import WITH_PEOPLE, full_name, holder, open_stage, open_stages
@@ -92,6 +92,7 @@ def summary(whole: Whole) -> dict[str, Any]:
         "personal_number": content.get("personal_number", ""),
         "manager": content.get("manager", ""),
         "access": content.get("access", "standard"),
+        "quota_gb": content.get("quota_gb"),
     }
 
 
@@ -115,7 +116,10 @@ def progress(whole: Whole) -> dict[str, Any]:
         "all_steps": len(executed),
         "current": current.key if current else None,
         "attempt": {"n": current.attempt, "of": current.of, "next_at": current.next_at} if current and current.attempt else None,
-        "problem": Sentence.from_json(request.sentence) or (current.problem if current else None),
+        "problem": _problem(request, current),
+        "held_up": held_up(request),
+        "ended": request.state in ENDED,
+        "begun": bool(whole.effects),
         "seconds": _seconds(request),
         "steps": steps,
         "results": results(whole),
@@ -214,16 +218,32 @@ def _finished(whole: Whole) -> bool:
     return whole.request.state in ENDED or (whole.request.state is S.DONE and whole.activation.state in ("used", "none"))
 
 
+def held_up(request: OnboardingRequest) -> bool:
+    """Nobody is left who may decide it now: no day can be promised, and the region has been told (`reminding`)."""
+    return request.state is S.WAITING_APPROVAL and any(stage.nobody and not stage.opinion for stage in open_stages(request))
+
+
+def _problem(request: OnboardingRequest, current: Step | None) -> Sentence | None:
+    """Of a request that was taken back the trouble is nobody's any more, although its row still names it."""
+    if request.state is S.WITHDRAWN:
+        return None
+    return Sentence.from_json(request.sentence) or (current.problem if current else None)
+
+
 def _until(request: OnboardingRequest, stage: Stage | None) -> datetime | date | None:
+    if request.state in ENDED or held_up(request):
+        return None
     if request.state is S.WAITING_APPROVAL and stage:
         return stage.due_at.astimezone(PRAGUE).date()
     return request.start_day if request.state is S.PREPARED else request.next_try
 
 
 def _seconds(request: OnboardingRequest) -> float | None:
-    """From the last approval to the end; a start day that was waited for does not count as time of work."""
-    decided = [stage.decision.at for stage in request.stages if stage.decision]
-    return (request.done_at - max(decided)).total_seconds() if request.done_at and decided else None
+    """From the last approval to the end; None where a first day was waited for in between: that was no time of work."""
+    decided = [stage.decision.at for stage in request.stages if stage.decision and stage.decision.verdict == "approve"]
+    if not request.done_at or not decided or (request.start_day and request.start_day > max(decided).astimezone(PRAGUE).date()):
+        return None
+    return (request.done_at - max(decided)).total_seconds()
 
 
 NO_LINK_LIVES = frozenset({"expired", "bounced", "used"})
@@ -241,5 +261,4 @@ def returned(whole: Whole) -> Return | None:
     if whole.request.state is not S.RETURNED:
         return None
     decided = [stage.decision for stage in whole.request.stages if stage.decision and stage.decision.verdict == "return"]
-    newest = max(decided, key=lambda decision: decision.at)
-    return Return(newest.decided_by.name if newest.decided_by else "", newest.at, newest.reason, newest.comments)
+    return Return.of(max(decided, key=lambda decision: decision.at))

@@ -9,16 +9,13 @@ from sqlalchemy.orm import Session, joinedload
 
 from flows.approval.course import EXECUTED, STEP_OF, Activation, Whole, step_status
 from flows.approval.keyset import Listed, page_of
-from flows.approval.people import Caller, Regional
-from flows.approval.refusals import NotFound
+from flows.approval.people import READS_RUNS, Caller
 from flows.approval.request_rows import WITH_PEOPLE, full_name
 from flows.approval.sight import requests_seen
 from flows.model import Attempt, Effect, Lease, Lookup, OnboardingRequest, RequestState
 from flows.sentence import Sentence
 from flows.words import PRAGUE
 
-READS_RUNS = (Regional.IT, Regional.REGION_IT, Regional.AUDITOR)
-MENDS_RUNS = frozenset({Regional.IT, Regional.REGION_IT})
 S = RequestState
 EXECUTING = (S.APPROVED, S.RUNNING, S.PREPARED, S.WAITING_RETRY, S.NEEDS_ATTENTION, S.DONE, S.CANCELLED)
 STUCK = (S.NEEDS_ATTENTION, S.WAITING_RETRY)
@@ -167,8 +164,7 @@ def newest_log(session: Session, by: Caller, number: str) -> Lookup | None:
 
 def may_read_runs(by: Caller) -> None:
     """Raises NotFound for everybody else: a run is not a page of theirs."""
-    if not by.roles & set(READS_RUNS):
-        raise NotFound
+    by.must_see(*READS_RUNS)
 
 
 def _current(whole: Whole) -> str | None:

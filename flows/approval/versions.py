@@ -25,12 +25,18 @@ class Change:
 
 @dataclass(frozen=True)
 class Return:
-    """Who returned the request, when, why, and what is said at which field."""
+    """Who returned the request, when, why, and what is said at which field, in the order of the form."""
 
     by: str
     at: datetime
     reason: str
     comments: Mapping[str, str]
+
+    @classmethod
+    def of(cls, decision: Decision) -> "Return":
+        said: Mapping[str, str] = decision.comments  # the database keeps keys in an order of its own
+        comments = {name: said[name] for name in (*FIELDS, "private_email") if name in said}
+        return cls(decision.decided_by.name if decision.decided_by else "", decision.at, decision.reason, comments)
 
 
 def changes(session: Session, request: OnboardingRequest) -> list[Change]:
@@ -54,7 +60,7 @@ def last_return(session: Session, request: OnboardingRequest) -> Return | None:
     returns = select(Decision).where(Decision.request_id == request.id, Decision.verdict == "return")
     newest = returns.options(joinedload(Decision.decided_by)).order_by(Decision.at.desc()).limit(1)
     row = session.scalars(newest).one_or_none()
-    return Return(row.decided_by.name if row.decided_by else "", row.at, row.reason, row.comments) if row else None
+    return Return.of(row) if row else None
 
 
 def _said(content: Mapping[str, Any], name: str) -> str:

@@ -226,6 +226,16 @@ class RunSeen:
     name: str
 
 
+@dataclass(frozen=True)
+class LogLine:
+    """One line of a run's log. `step`: the key of the step that wrote it (`mail.ensure mailbox`), None = the flow itself."""
+
+    at: datetime
+    level: str
+    step: str | None
+    message: str
+
+
 class RunControl(Protocol):
     """The runs of requests in Prefect: one per request and generation (idempotency key <request>:<generation>)."""
 
@@ -242,6 +252,6 @@ class RunControl(Protocol):
 
     def cancel(self, request: UUID, generation: int, reason: str) -> None: ...
     def observe(self, request: UUID, generation: int) -> RunSeen | None: ...
-    def log(self, request: UUID, generation: int) -> Sequence[str]:
-        """Lines of the run's log in Prefect, oldest first."""
+    def log(self, request: UUID, generation: int) -> Sequence[LogLine]:
+        """Lines of the run's log in Prefect, oldest first, at most 200."""
         ...

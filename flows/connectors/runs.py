@@ -4,6 +4,8 @@ Prefect executes and shows; what was decided is known from our database only. A 
 `<request>:<generation>`. Its parameters are shown to everybody who may open Prefect, so they hold the request's id and nothing else.
 """
 
+import logging
+import re
 import ssl
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -12,12 +14,19 @@ from uuid import UUID
 
 import httpx
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterIdempotencyKey, LogFilter, LogFilterFlowRunId
-from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterIdempotencyKey,
+    LogFilter,
+    LogFilterFlowRunId,
+    TaskRunFilter,
+    TaskRunFilterId,
+)
+from prefect.client.schemas.objects import FlowRun, Log, State, StateType
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Paused, Scheduled
 
-from flows.connectors.base import ConnectorError, Gone, Misconfigured, RunSeen, Unavailable
+from flows.connectors.base import ConnectorError, Gone, LogLine, Misconfigured, RunSeen, Unavailable
 from flows.sentence import say
 from flows.settings import Prefect
 
@@ -25,6 +34,8 @@ T = TypeVar("T")
 FOREVER = int(timedelta(days=3650).total_seconds())  # a paused run that expires would end as failed; approval has no such limit
 AT_WORK = {StateType.PENDING, StateType.RUNNING, StateType.CANCELLING}
 LOG_LINES = 200  # the server gives at most this many at once
+ENDED = re.compile(r"Finished in state (\w+)\((.*)\)", re.DOTALL)
+NAMELESS = "step"  # Prefect hears of task runs by events, and a burst may drop one: its lines have a step without a name
 
 
 class PrefectRuns:
@@ -70,12 +81,18 @@ class PrefectRuns:
         run = self._find(request, generation)
         return _seen(run) if run else None
 
-    def log(self, request: UUID, generation: int) -> Sequence[str]:
+    def log(self, request: UUID, generation: int) -> Sequence[LogLine]:
         run = self._need(request, generation)
         wanted = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run.id]))
-        return [
-            f"{line.timestamp:%H:%M:%S} {line.message}" for line in self._ask(lambda prefect: prefect.read_logs(wanted, limit=LOG_LINES))
-        ]
+        written = self._ask(lambda prefect: prefect.read_logs(wanted, limit=LOG_LINES))
+        steps = self._steps({line.task_run_id for line in written if line.task_run_id})
+        return [_line(line, steps) for line in written]
+
+    def _steps(self, tasks: set[UUID]) -> dict[UUID, str]:
+        if not tasks:
+            return {}
+        wanted = TaskRunFilter(id=TaskRunFilterId(any_=list(tasks)))
+        return {task.id: task.name for task in self._ask(lambda prefect: prefect.read_task_runs(task_run_filter=wanted, limit=LOG_LINES))}
 
     def _deployment(self, flow: str) -> UUID:
         if flow not in self._deployments:
@@ -131,3 +148,16 @@ def _key(request: UUID, generation: int) -> str:
 
 def _seen(run: FlowRun) -> RunSeen:
     return RunSeen(run.id, run.state.name or "" if run.state else "", run.name)
+
+
+def _line(line: Log, steps: dict[UUID, str]) -> LogLine:
+    step = steps.get(line.task_run_id, NAMELESS) if line.task_run_id else None
+    return LogLine(line.timestamp, logging.getLevelName(line.level).lower(), step, _plain(line.message))
+
+
+def _plain(message: str) -> str:
+    """`Finished in state Completed()` is how Prefect's objects look in Python: the name of the state and its words are enough."""
+    if not (ended := ENDED.fullmatch(message)):
+        return message
+    state, words = ended[1], ended[2].strip("'\"")
+    return f"finished: {state}, {words}" if words else f"finished: {state}"

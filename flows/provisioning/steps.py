@@ -81,6 +81,7 @@ def effect(system: System, name: str, *, proves: bool = False) -> Callable[[Body
             once = functools.partial(_attempt, work, step, waits, functools.partial(body, work, *args, **kwargs))
             again: Any = task(
                 name=step.key,
+                task_run_name=step.key,  # without Prefect's random ending: IT reads it in the log
                 retries=len(waits),
                 retry_delay_seconds=waits,
                 retry_condition_fn=_worth_retrying,

@@ -30,7 +30,7 @@ def first_employee(state: State) -> dict[str, Any]:
     except FAULTS as fault:
         raise NotProved(
             f"The first employee was not taken to the end: {type(fault).__name__}: {str(fault)[:300]}. What the servers said is in "
-            f"{state.path('log')}; the next `python3 -m infra run` goes on where this one stopped."
+            f"{state.path('log')}; the next `{state.command('run')}` goes on where this one stopped."
         ) from fault
     show(proof)
     return proof

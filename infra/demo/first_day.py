@@ -106,7 +106,7 @@ class FirstDay:
     def _use_mailbox(self) -> OwnMail:
         with self._step("own mail", "she logged in to IMAP with her own token of Keycloak, wrote by SMTP and read it"):
             if (credentials := self.story.credentials) is None:
-                raise NotProved("Nobody remembers the password of the first employee: `python3 -m infra reset`, and start anew.")
+                raise NotProved(f"Nobody remembers the password of the first employee: `{self.state.command('reset')}`, and start anew.")
             return use_mailbox(self.state, self.story.address, mail_token(self.state, self.story.user_name, credentials))
 
     def _activation_over(self) -> str:

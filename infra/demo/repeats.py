@@ -32,7 +32,8 @@ def wait_for_rest(number: str, after: int = 0) -> int:
             return epoch
         time.sleep(0.1)
     raise NotProved(
-        f"The repeated run of {number} did not end within {ENDS_WITHIN} seconds: is the worker alive? See `python3 -m infra status`."
+        f"The repeated run of {number} did not end within {ENDS_WITHIN} seconds: is the worker alive? "
+        "Its log in the state directory says what it does."
     )
 
 

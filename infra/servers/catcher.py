@@ -25,7 +25,7 @@ from infra.state import State
 
 USER = "nastup-catcher"
 REFUSED = "undeliverable"
-LINK = re.compile(r"https?://[^\s<>'\"]+")  # in a text that was escaped already
+LINK = re.compile(r"https?://[^\s<>'\"]*[^\s<>'\".,;:!?)\]]")  # without the sentence around it
 
 
 def process(state: State) -> Process:
@@ -114,7 +114,7 @@ def _page(letters: list[dict[str, Any]]) -> str:
 
 def page_of_letter(letter: dict[str, Any]) -> str:
     """One letter as its reader sees it: the text, with links that can be pressed."""
-    text = LINK.sub(lambda found: f"<a href='{found[0]}' rel='noreferrer'>{found[0]}</a>", escape(letter["text"]))
+    text = _with_links(letter["text"])
     subject, to = escape(letter["subject"]), escape(", ".join(letter["recipients"]))
     return (
         "<!doctype html><html lang='en'><meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
@@ -123,8 +123,18 @@ def page_of_letter(letter: dict[str, Any]) -> str:
     )
 
 
-def serve(room: Path, smtp_port: int, http_port: int) -> None:
-    letters = Letters(room)
+def _with_links(text: str) -> str:
+    """Links are looked for in the text as it was written: escaped, the sign after one would belong to it (`&gt;`)."""
+    shown, end = "", 0
+    for found in LINK.finditer(text):
+        link = escape(found[0])
+        shown += f"{escape(text[end : found.start()])}<a href='{link}' rel='noreferrer'>{link}</a>"
+        end = found.end()
+    return shown + escape(text[end:])
+
+
+def pages(letters: Letters, port: int) -> ThreadingHTTPServer:
+    """Bound to the port, not serving yet."""
 
     class Page(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -151,8 +161,13 @@ def serve(room: Path, smtp_port: int, http_port: int) -> None:
         def log_message(self, format: str, *args: Any) -> None:
             pass  # polled every second by the demo
 
+    return ThreadingHTTPServer(("127.0.0.1", port), Page)
+
+
+def serve(room: Path, smtp_port: int, http_port: int) -> None:
+    letters = Letters(room)
     Controller(Inlet(letters), hostname="127.0.0.1", port=smtp_port, data_size_limit=50_000_000).start()
-    ThreadingHTTPServer(("127.0.0.1", http_port), Page).serve_forever()
+    pages(letters, http_port).serve_forever()
 
 
 if __name__ == "__main__":

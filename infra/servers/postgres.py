@@ -58,7 +58,7 @@ def _configure(state: State, data: Path) -> None:
     if data.exists() and not (data / "global" / "pg_control").exists():
         raise Trouble(
             f"{data} holds no whole cluster of PostgreSQL. Bring it back from a copy, or throw this installation away "
-            "(`python3 -m infra reset`) and run the command again."
+            f"(`{state.command('reset')}`) and run the command again."
         )
     if not data.exists():
         _make_cluster(state, room, data)

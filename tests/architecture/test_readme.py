@@ -78,7 +78,10 @@ def test_the_command_that_makes_the_table_of_settings_prints_it() -> None:
 def test_a_command_on_nothing_says_how_to_begin(command: str, tmp_path: Path) -> None:
     words = [sys.executable, "-m", "infra", command, "--state", tmp_path]
     done = subprocess.run(words, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr.strip()) == (1, f"Nothing is installed in {tmp_path}: `python3 -m infra run` does it.")
+    assert (done.returncode, done.stderr.strip()) == (
+        1,
+        f"Nothing is installed in {tmp_path}: `python3 -m infra run --state {tmp_path}` does it.",
+    )
 
 
 @pytest.mark.parametrize("module", sorted(set(re.findall(r"python3? -m ([\w.]+)", README)) - {"build"}))

@@ -1,16 +1,19 @@
 """What every control of runs promises: in memory, and Prefect."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
+from prefect import task
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.actions import LogCreate, WorkPoolCreate
 from prefect.exceptions import ObjectAlreadyExists
 from prefect.states import Completed, Running
 
-from flows.connectors.base import Gone, Misconfigured, RunControl, Unavailable
+from flows.connectors.base import Gone, LogLine, Misconfigured, RunControl, Unavailable
 from flows.connectors.runs import PrefectRuns
 from flows.settings import Prefect, Settings
 from tests.contracts.conftest import REAL
@@ -32,6 +35,9 @@ class FakeBench:
     def parameters(self, request: UUID) -> dict[str, str]:
         return {"request_id": str(self.system.runs[request, 1].request)}
 
+    def writes(self, request: UUID, line: LogLine) -> None:
+        self.system.runs[request, 1].lines.append(line)
+
 
 class PrefectBench:
     def __init__(self, settings: Prefect, client: SyncPrefectClient) -> None:
@@ -49,6 +55,17 @@ class PrefectBench:
 
     def parameters(self, request: UUID) -> dict[str, str]:
         return self._client.read_flow_run(self._run(request)).parameters
+
+    def writes(self, request: UUID, line: LogLine) -> None:
+        """As a flow and its tasks do: each step is a task run with a name."""
+        run, step = self._run(request), None
+        if line.step:
+            nothing = task(name=line.step)(lambda: None)
+            step = self._client.create_task_run(nothing, run, dynamic_key=str(uuid4()), name=line.step).id
+        level = logging.getLevelNamesMapping()[line.level.upper()]
+        self._client.create_logs(
+            [LogCreate(name="contract", level=level, message=line.message, timestamp=line.at, flow_run_id=run, task_run_id=step)]
+        )
 
     def _run(self, request: UUID) -> UUID:
         seen = self.system.observe(request, 1)
@@ -153,6 +170,37 @@ def test_a_run_that_was_lost_is_gone(bench: Bench, request_id: UUID) -> None:
 def test_a_new_run_has_an_empty_log(bench: Bench, request_id: UUID) -> None:
     bench.system.create(request_id, 1, FLOW, "P-2026-0042", "region-it")
     assert list(bench.system.log(request_id, 1)) == []
+
+
+def test_a_line_of_the_log_says_when_how_grave_and_which_step(bench: Bench, request_id: UUID) -> None:
+    bench.system.create(request_id, 1, FLOW, "P-2026-0042", "region-it")
+    at = datetime(2026, 11, 23, 9, 41, 35, tzinfo=UTC)
+    lines = [
+        LogLine(at, "info", None, "Beginning flow run"),
+        LogLine(at.replace(second=36), "warning", "mail.ensure mailbox", "mail does not answer, try 1 of 9"),
+        LogLine(at.replace(second=37), "error", None, "the flow ends"),
+    ]
+    for line in lines:
+        bench.writes(request_id, line)
+    assert list(bench.system.log(request_id, 1)) == lines
+
+
+@pytest.mark.parametrize(
+    ("message", "read"),
+    [
+        ("Finished in state Completed()", "finished: Completed"),
+        ("Finished in state Failed('Task run failed: TryAgain')", "finished: Failed, Task run failed: TryAgain"),
+        ('Finished in state Cancelled("the plan\'s end")', "finished: Cancelled, the plan's end"),
+    ],
+)
+@pytest.mark.servers
+def test_prefects_ends_are_read_without_python(worker: Settings, request_id: UUID, message: str, read: str) -> None:
+    settings = worker.need(Prefect)
+    with SyncPrefectClient(settings.address, auth_string=settings.auth.get_secret_value()) as client:
+        bench = PrefectBench(settings, client)
+        bench.system.create(request_id, 1, FLOW, "P-2026-0042", "region-it")
+        bench.writes(request_id, LogLine(datetime.now(UTC), "info", None, message))
+        assert [line.message for line in bench.system.log(request_id, 1)] == [read]
 
 
 def test_a_procedure_that_no_worker_announced_may_be_asked_for_again(bench: Bench, request_id: UUID) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID, uuid4
 
-from flows.connectors.base import Gone, RunSeen, Unavailable
+from flows.connectors.base import Gone, LogLine, RunSeen, Unavailable
 from flows.sentence import say
 from tests.fakes.faults import Fake, remote
 
@@ -17,7 +17,7 @@ class Run:
     request: UUID
     state: str = "AwaitingApproval"
     message: str = ""
-    lines: list[str] = field(default_factory=list[str])
+    lines: list[LogLine] = field(default_factory=list[LogLine])
 
 
 class FakeRuns(Fake):
@@ -59,7 +59,7 @@ class FakeRuns(Fake):
         return RunSeen(run.id, run.state, run.number) if run else None
 
     @remote
-    def log(self, request: UUID, generation: int) -> Sequence[str]:
+    def log(self, request: UUID, generation: int) -> Sequence[LogLine]:
         return list(self._need(request, generation).lines)
 
     def lose(self) -> None:

@@ -12,9 +12,10 @@ from flows.approval.submit import submit
 from flows.approval.versions import changes, last_return
 from flows.model import Employment, Letter, OnboardingRequest, Outbox, Person, RequestState, RequestVersion, ReservedName, Stage
 from flows.model.session import open_session, transaction
+from tests.approvals import TYPED
 from tests.cast import Cast
 from tests.database import Database
-from tests.flows.test_decide import TYPED, decided, filed, portal_of
+from tests.flows.test_decide import decided, filed, portal_of
 
 COMMENTS = {"quota_gb": "Stačila by menší schránka?", "family_name": "Chybí druhé příjmení."}
 

@@ -9,8 +9,10 @@ import pytest
 from flows.approval.course import EXECUTED, PARTS, STEP_OF, Activation, Whole, step_status, timeline
 from flows.approval.progress import history, progress
 from flows.approval.request_rows import full_name, holder
-from flows.model import Effect, EffectState, OnboardingRequest, Organisation, Person, RequestState
+from flows.model import Decision, Effect, EffectState, OnboardingRequest, Organisation, Person, RequestState, RequestVersion, Stage
 from flows.sentence import say
+from flows.texts import catalog
+from flows.words import Words
 
 S, E = RequestState, EffectState
 FILED = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
@@ -84,6 +86,49 @@ def test_the_first_day_is_a_step_only_when_it_was_ahead() -> None:
     assert (step.status, step.due) == ("running", date(2026, 12, 1))
 
 
+def version(n: int, at: datetime, *, by_portal: bool = False) -> RequestVersion:
+    return RequestVersion(version=n, at=at, renewed_for={"changes": []} if by_portal else None)
+
+
+def test_a_corrected_request_was_filed_when_the_correction_was() -> None:
+    corrected, renewed = FILED + timedelta(days=2), FILED + timedelta(days=3)
+    one = whole(S.WAITING_APPROVAL, start_day=date(2026, 11, 24))
+    assert "start_day" in [step.key for step in timeline(one)]
+    versions = [version(1, FILED), version(2, corrected), version(3, renewed, by_portal=True)]
+    steps = timeline(Whole(one.request, {}, Activation("pending"), versions))
+    assert steps[0].at == corrected
+    assert "start_day" not in [step.key for step in steps]
+
+
+@pytest.mark.parametrize("state", [S.REFUSED, S.WITHDRAWN, S.EXPIRED])
+def test_nothing_is_waited_for_once_a_request_has_ended(state: RequestState) -> None:
+    found = progress(whole(state, start_day=date(2026, 12, 1), next_try=FILED + timedelta(hours=1)))
+    assert [step.key for step in found["steps"]] == ["filed"]
+    assert (found["until"], found["holder"], found["problem"], found["begun"]) == (None, None, None, False)
+
+
+def test_what_had_stopped_is_no_trouble_of_a_request_that_was_taken_back() -> None:
+    trouble, later = say("The mail server is busy.").as_json(), FILED + timedelta(hours=1)
+    stuck = effect("mail.ensure mailbox", E.FAILED, sentence=trouble, next_try=later)
+    found = progress(whole(S.WITHDRAWN, *(effect(name) for name in PARTS["account"]), stuck, sentence=trouble, next_try=later))
+    assert [step.key for step in found["steps"]] == ["filed", "account", "mailbox"]
+    mailbox = found["steps"][-1]
+    assert (mailbox.status, mailbox.problem, mailbox.next_at, mailbox.attempt) == ("skipped", None, None, None)
+    assert (found["until"], found["problem"], found["begun"]) == (None, None, True)
+
+
+def decided(at: datetime, verdict: str = "approve") -> Stage:
+    stage = Stage(version=1, position=1, group_name="region-it", state="approved", due_at=at, opinion=False)
+    stage.decisions = [Decision(verdict=verdict, at=at, comments={}, reason="")]
+    return stage
+
+
+@pytest.mark.parametrize(("start", "seconds"), [(date(2026, 11, 23), 40), (date(2026, 11, 24), None)])
+def test_the_time_from_approval_to_the_end_is_not_said_where_a_day_was_waited_for(start: date, seconds: int | None) -> None:
+    done = FILED + timedelta(seconds=40)
+    assert progress(whole(S.DONE, *ALL, start_day=start, done_at=done, stages=[decided(FILED)]))["seconds"] == seconds
+
+
 def test_the_page_stops_asking_when_nothing_can_move() -> None:
     assert progress(whole(S.RUNNING))["poll"] == "/requests/P-2026-0001/progress"
     for state in (S.REFUSED, S.WITHDRAWN, S.CANCELLED, S.EXPIRED):
@@ -113,6 +158,14 @@ def test_history_is_newest_first() -> None:
     events = history(whole(S.DONE, *ALL, done_at=FILED + timedelta(minutes=1)))
     assert events[0].key == "done"
     assert [event.at for event in events] == sorted((event.at for event in events), reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0, "méně než 1 s"), (0.7, "méně než 1 s"), (1, "1 s"), (6.44, "6,4 s"), (292, "4 min 52 s"), (3 * 86400, "3 dny")],
+)
+def test_a_duration_is_as_exact_as_it_is_useful(seconds: float, said: str) -> None:
+    assert Words("cs", catalog("cs")).duration(seconds).replace("\xa0", " ") == said
 
 
 def test_a_name_is_written_as_in_a_letter_however_little_of_it_is_there() -> None:

@@ -1,4 +1,5 @@
 import threading
+from datetime import date
 from uuid import UUID
 
 import psycopg
@@ -21,23 +22,9 @@ from flows.approval.refusals import (
 from flows.approval.submit import submit
 from flows.model import ActivationContact, Audit, Decision, Letter, OnboardingRequest, Outbox, Person, RequestState, ReservedName
 from flows.model.session import open_session, transaction
+from tests.approvals import TYPED
 from tests.cast import Cast
 from tests.database import Database
-
-TYPED = {
-    "given_name": "Žofie",
-    "family_name": "Šťastná",
-    "title_before": "Ing.",
-    "title_after": "Ph.D.",
-    "personal_number": "1042",
-    "contract": "employment",
-    "position": "učitelka fyziky",
-    "manager": "",
-    "start": "2026-12-01",
-    "end": "",
-    "quota_gb": "5",
-    "access": "standard",
-}
 
 
 def filed(cast: Cast, by: Caller | None = None, **changes: str) -> OnboardingRequest:
@@ -58,7 +45,7 @@ def decided(
 
 
 def test_an_approval_moves_the_request_and_releases_its_run(database: Database, cast: Cast) -> None:
-    request = filed(cast)
+    request = filed(cast, start=date.today().isoformat())  # so near that it is a letter at once, not a line of the digest
     outcome = decided(cast.approver, request)
     assert outcome.request.state is RequestState.APPROVED
     with database.used_as("nastup_worker"), transaction() as session:

@@ -10,7 +10,7 @@ from flows import activations, deeds, observe, postbox, unreported, upkeep
 from flows.approval.course import LINK
 from flows.approval.relink import send_new_link
 from flows.connectors import registry
-from flows.connectors.base import Bounce, CredentialsSeen
+from flows.connectors.base import Bounce, CredentialsSeen, LogLine
 from flows.model import (
     ActivationContact,
     ActivationState,
@@ -401,14 +401,21 @@ def test_a_question_about_a_run_is_answered_from_prefect(
     machine: Machine, request_filed: OnboardingRequest, cast: Cast, database: Database
 ) -> None:
     machine.drain()
-    machine.run_of(request_filed).lines.append("12:00:00 began")
+    at = datetime(2026, 7, 1, 10, 0, 5, tzinfo=UTC)
+    machine.run_of(request_filed).lines += [
+        LogLine(at, "info", None, "Beginning flow run"),
+        LogLine(at, "warning", "mail.ensure mailbox", "tried again"),
+    ]
     with database.used_as("nastup_portal"), open_session(cast.it.person, cast.it.roles) as session, transaction(session):
         session.add(Lookup(kind="run_log", asked_by_id=cast.it.person, question={"number": request_filed.number}))
     machine.drain()
     with transaction() as session:
         answer = session.scalars(select(Lookup.answer)).one()
     assert answer
-    assert answer["lines"] == ["12:00:00 began"]
+    assert answer["lines"] == [
+        "2026-07-01 12:00:05 info flow: Beginning flow run",
+        "2026-07-01 12:00:05 warning mail.ensure mailbox: tried again",
+    ]
 
 
 def test_a_question_that_prefect_cannot_answer_now_says_so(

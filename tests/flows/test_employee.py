@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from flows.approval.employee import NewEmployee, read_employee, read_private_address
+from flows.approval.employee import FIELDS, NewEmployee, read_employee, read_private_address
 from flows.approval.written import mixes_scripts, tidy
 
 TODAY = date(2026, 11, 23)
@@ -34,6 +34,10 @@ def test_good_answers_become_an_employee() -> None:
     assert wrong == {}
     assert employee is not None
     assert (employee.given_name, employee.start, employee.end, employee.quota_gb) == ("Žofie", date(2026, 12, 1), None, 10)
+
+
+def test_every_answer_has_its_place_in_the_form() -> None:
+    assert sorted(FIELDS) == sorted(NewEmployee.__dataclass_fields__)
 
 
 def test_an_employee_is_kept_and_read_back_the_same() -> None:

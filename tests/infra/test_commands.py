@@ -36,13 +36,14 @@ def test_status_names_every_program_and_the_addresses(state: State):
     for name in ("postgres", "keycloak", "dovecot", "postfix", "vault", "prefect", "worker", "dispatcher", "portal", "backup-agent"):
         assert f"  {name} " in done.stdout
     assert state.address("portal") in done.stdout
+    assert done.stdout.rstrip().endswith(f"Who may log in: {state.command('cast')}    End: {state.command('stop')}")
 
 
 def test_a_second_start_beside_a_running_one_is_refused_with_the_way_out(state: State):
     done = on(state, "run")
     assert done.returncode == 1
     assert "already runs" in done.stderr
-    assert "python3 -m infra stop" in done.stderr
+    assert f"`{state.command('stop')}`" in done.stderr
 
 
 def test_the_cast_is_thirteen_people_with_everything_a_log_in_needs(state: State):

@@ -85,7 +85,7 @@ def test_half_an_environment_counts_as_none(tmp_path: Path) -> None:
         [sys.executable, "-m", "infra", "status", "--state", tmp_path], cwd=CHECKOUT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
-    assert done.stderr.strip() == f"Nothing is installed in {tmp_path}: `python3 -m infra run` does it."
+    assert done.stderr.strip() == f"Nothing is installed in {tmp_path}: `python3 -m infra run --state {tmp_path}` does it."
 
 
 def test_an_environment_that_lost_its_interpreter_or_its_files_is_seen(tmp_path: Path) -> None:

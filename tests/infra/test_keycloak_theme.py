@@ -42,3 +42,10 @@ def test_the_letters_are_those_of_the_portal() -> None:
     copies = list((THEME / "login" / "resources" / "fonts").glob("*.woff2"))
     assert copies
     assert [font.name for font in copies if font.read_bytes() != (vendored / font.name).read_bytes()] == []
+
+
+@pytest.mark.parametrize(("language", "begins"), [("cs", r"(Zvol|Nastav)te si |.*aktivujte "), ("en", r"Choose |Set up |.*activate ")])
+def test_the_heading_of_every_step_of_the_activation_says_what_to_do(language: str, begins: str) -> None:
+    said = messages("login", language)
+    headings = [said[key] for key in ("nastupActivationTitle", "loginTotpTitle", "updatePasswordTitle")]
+    assert [heading for heading in headings if not re.match(begins, heading)] == []

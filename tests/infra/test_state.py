@@ -10,8 +10,9 @@ import pytest
 from pydantic import SecretStr
 
 from flows.settings import Settings
+from infra import launcher
 from infra.progress import Trouble
-from infra.state import PORTS, State, ensure_users
+from infra.state import DEFAULT, PORTS, State, ensure_users
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="hands files to other users, which only root may")
 
@@ -32,6 +33,26 @@ def test_a_secret_is_made_once_and_only_root_reads_it(state: State):
     assert state.secret("something") == first == State(state.root).secret("something")
     assert len(first) == 48
     assert state.path("secrets", "something").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("root", "typed"),
+    [
+        (str(DEFAULT), "python3 -m infra stop"),
+        ("/srv/nastup", "python3 -m infra stop --state /srv/nastup"),
+        ("/srv/our portal", "python3 -m infra stop --state '/srv/our portal'"),
+    ],
+)
+def test_a_command_that_is_named_means_this_installation(root: str, typed: str):
+    assert State(Path(root)).command("stop") == typed
+
+
+@pytest.mark.parametrize("sits_before_it", [True, False])
+def test_only_who_sits_before_it_is_told_of_a_key_that_ends_it(capsys: pytest.CaptureFixture[str], sits_before_it: bool):
+    launcher._say_addresses(State(Path("/srv/nastup")), sits_before_it=sits_before_it)
+    said = capsys.readouterr().out
+    assert "python3 -m infra stop --state /srv/nastup" in said
+    assert ("Ctrl-C" in said) is sits_before_it
 
 
 def test_two_secrets_differ(state: State):

@@ -71,7 +71,7 @@ def test_a_command_before_the_first_run_names_the_first_run(copy: Path):
     for command in ("status", "stop", "cast", "reset"):
         code, words = said([PYTHON, "-m", "infra", command, "--state", "/var/tmp/nastup-never"], copy)
         assert code == 1
-        assert "Nothing is installed in /var/tmp/nastup-never: `python3 -m infra run`" in words
+        assert "Nothing is installed in /var/tmp/nastup-never: `python3 -m infra run --state /var/tmp/nastup-never`" in words
 
 
 def test_the_first_command_imports_nothing_but_the_standard_library(copy: Path):

@@ -34,7 +34,7 @@ def test_a_first_start_is_no_death() -> None:
 def test_what_ended_for_good_is_said_once_with_its_log_and_the_way_out() -> None:
     (line,) = said(look(1), look(0, BACKOFF), look(0, FATAL), look(0, FATAL))
     assert line.startswith("catcher died again and again and is not started any more: /nowhere/log/catcher.log says why.")
-    assert "python3 -m infra stop" in line
+    assert "`python3 -m infra stop --state /nowhere` and `python3 -m infra run --state /nowhere`" in line
 
 
 def test_what_ended_for_good_at_its_very_start_is_said_too() -> None:

@@ -235,7 +235,7 @@ def _carried_out(stage: Stage) -> None:
         request = stage.decide(stage.file(key, cast.director, cast.school))
         assert stage.carry_out(request) == "Completed"
     number = stage.scene.numbers["sent"]
-    lines = ["08:41:34 Beginning flow run", "08:41:35 step done: keycloak.ensure account " + "1234567890" * 9]
+    lines = ["2026-11-23 08:41:34 info flow: Beginning flow run", "2026-11-23 08:41:35 info keycloak.ensure account: " + "1234567890" * 9]
     answer = {"lines": lines, "run": "0b9e2f7e-0000-4000-8000-000000000001", "state": "Completed"}
     with stage.database.used_as("nastup_portal"), open_session(cast.it.person, cast.it.roles) as session, transaction(session):
         for each in (number, stage.scene.numbers["running"]):

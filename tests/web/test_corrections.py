@@ -47,6 +47,28 @@ def test_a_returned_request_is_corrected_at_the_commented_field_and_approved(
     assert rows(database, "onboarding_request")[0]["state"] == "approved"
 
 
+def test_the_correction_leads_back_to_the_request_it_is_about(cast: Cast, log_in: LogIn, database: Database, number: str) -> None:
+    decide(log_in(cast.approver), number, **COMMENT)
+    director, draft = log_in(cast.director), draft_of(database)
+    form = director.get(draft)
+    check = director.send(form, draft)
+    for page in (form, check):
+        crumbs = page.html.split('<nav class="gov-breadcrumbs"')[1].split("</nav>")[0]
+        assert f'href="/requests/{number}"' in crumbs
+        assert "Nový zaměstnanec" not in crumbs
+    assert f'href="{draft}"' in crumbs
+
+
+def test_what_is_to_be_corrected_stands_in_the_order_of_the_form(cast: Cast, log_in: LogIn, database: Database, number: str) -> None:
+    said = {"quota_gb": "Menší.", "given_name": "Podle občanky.", "position": "Celým názvem."}
+    pairs = {f"{kind}_{n}": words for n, pair in enumerate(said.items(), 1) for kind, words in zip(("field", "comment"), pair, strict=True)}
+    decide(log_in(cast.approver), number, decision="return", **pairs)
+    director, draft = log_in(cast.director), draft_of(database)
+    for path in (draft, f"/requests/{number}"):
+        text = director.get(path).text
+        assert text.index("Podle občanky.") < text.index("Celým názvem.") < text.index("Menší."), path
+
+
 def test_a_return_needs_a_comment_and_each_comment_its_field(cast: Cast, log_in: LogIn, database: Database, number: str) -> None:
     browser = log_in(cast.approver)
     for typed, wrong in (({}, "comment_1"), ({"comment_2": "Proč?"}, "field_2")):

@@ -52,6 +52,24 @@ def test_an_applicant_takes_a_request_back(cast: Cast, log_in: LogIn, database: 
     assert "withdraw" not in "".join(form.action for form in page.forms)
     assert rows(database, "onboarding_request")[0]["state"] == "withdrawn"
     assert rows(database, "reserved_name") == []
+    assert f"/people/{rows(database, 'onboarding_request')[0]['beneficiary_id']}" not in page.links  # nobody of that name was set up
+    for remnant in ("results-title", "link-title", "zofie.stastna", "Rozhoduje", "Nejpozději", "Odkaz na soukromou adresu"):
+        assert remnant not in page.html, remnant
+
+
+def test_the_applicant_reads_that_nobody_can_decide_now_instead_of_a_day(
+    cast: Cast, log_in: LogIn, database: Database, number: str
+) -> None:
+    browser = log_in(cast.director)
+    assert "Do kdy" in browser.get(f"/requests/{number}").text
+    with database.superuser() as db:
+        db.execute("UPDATE stage SET nobody = true")
+    page = browser.get(f"/requests/{number}")
+    assert page.title.startswith("Zdrženo: o žádosti teď nemá kdo rozhodnout")
+    for words in ("IT kraje o tom ví", "Z této skupiny teď nemá kdo rozhodnout."):
+        assert words in page.text
+    for promise in ("Do kdy", "rozhodnutí obvykle trvá"):
+        assert promise not in page.text
 
 
 @pytest.mark.parametrize("filter_", ["?q=stastna", "?q=Šťastná", "?due=", "?q=P-", "?due=hints"])
@@ -75,6 +93,34 @@ def test_a_refusal_without_a_reason_keeps_the_form(cast: Cast, log_in: LogIn, da
     page = browser.send(browser.get(f"/queue/{number}"), f"/queue/{number}/decision", 422, decision="refuse", reason="  ")
     assert "reason-error" in page.ids
     assert rows(database, "decision") == []
+
+
+RESERVED, NUMBER = "Uživatelské jméno i adresa jsou pro tohoto člověka zarezervované.", "Osobní číslo v organizaci nikdo jiný nemá."
+
+
+def test_the_decider_reads_that_names_and_number_are_nobody_elses(cast: Cast, log_in: LogIn, number: str) -> None:
+    text = log_in(cast.approver).get(f"/queue/{number}").text
+    assert RESERVED in text
+    assert NUMBER in text
+
+
+@pytest.mark.parametrize("kind", ["user_name", "address"])
+def test_the_decider_is_warned_of_a_name_that_is_kept_for_somebody_else(
+    cast: Cast, log_in: LogIn, database: Database, number: str, kind: str
+) -> None:
+    with database.superuser() as db:
+        db.execute("UPDATE reserved_name SET person_id = %s WHERE kind = %s", (cast.clerk.person, kind))
+    text = log_in(cast.approver).get(f"/queue/{number}").text
+    assert RESERVED not in text
+    assert "Uživatelské jméno nebo adresa pro tohoto člověka není zarezervovaná." in text
+
+
+def test_the_decider_is_warned_of_a_number_that_somebody_else_has(cast: Cast, log_in: LogIn, database: Database, number: str) -> None:
+    with database.superuser() as db:
+        db.execute("UPDATE employment SET person_id = %s", (cast.clerk.person,))
+    text = log_in(cast.approver).get(f"/queue/{number}").text
+    assert NUMBER not in text
+    assert "Toto osobní číslo má v organizaci někdo jiný" in text
 
 
 def test_a_decision_needs_a_choice_and_its_own_fields(cast: Cast, log_in: LogIn, database: Database, number: str) -> None:

@@ -80,6 +80,18 @@ def test_the_check_shows_every_answer_before_anything_is_sent(cast: Cast, log_in
 
 
 @pytest.mark.parametrize(
+    ("days", "access", "said"),
+    [(0, "standard", True), (1, "standard", True), (60, "standard", False), (7, "privileged", True)],  # security decides after region's IT
+)
+def test_the_check_says_when_the_approval_may_come_after_the_first_day(
+    cast: Cast, log_in: LogIn, days: int, access: str, said: bool
+) -> None:
+    browser, start = log_in(cast.director), date.today() + timedelta(days=days)
+    page = browser.send(browser.get(NEW), NEW, **good_answers(start=start.isoformat(), access=access))
+    assert ("Schválení může přijít až v den nástupu nebo po něm, nejpozději" in page.text) is said
+
+
+@pytest.mark.parametrize(
     ("field", "typed"),
     [
         ("given_name", ""),
@@ -114,6 +126,24 @@ def test_a_wrong_answer_is_said_at_its_field_and_nothing_is_lost_or_made(
     assert {name: page.form(NEW).fields[name] for name in others} == others
     assert rows(database, "onboarding_request") == []
     assert rows(database, "person") != []
+
+
+def test_mistakes_are_listed_in_the_order_of_the_fields(cast: Cast, log_in: LogIn) -> None:
+    browser = log_in(cast.director)
+    fields = browser.get(NEW).form(NEW).fields
+    page = browser.post(NEW, fields | dict.fromkeys(good_answers(), "\u202e"), 422)
+    listed = [link.removeprefix("#") for link in page.links if link.removeprefix("#") in good_answers()]
+    assert len(listed) > 8
+    assert listed == [name for name in page.form(NEW).fields if name in listed]
+
+
+def test_the_request_keeps_saying_what_was_filed_and_not_the_private_address(cast: Cast, log_in: LogIn) -> None:
+    browser, end = log_in(cast.director), date.today() + timedelta(days=300)
+    filed = file(browser, manager="Mgr. Olga Dvořáková", contract="external", end=end.isoformat())
+    page = browser.get(filed.path.removesuffix("/submitted"))
+    for words in ("Z-1042", "učitelka biologie a chemie", "Externí", "Mgr. Olga Dvořáková", "10 GB", cast.director.name, str(end.year)):
+        assert words in page.text.replace("\xa0", " "), words
+    assert "zofie@mail.example" not in page.html
 
 
 def test_markup_is_shown_as_text(cast: Cast, log_in: LogIn) -> None:

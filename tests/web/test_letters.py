@@ -1,14 +1,21 @@
 """Every letter about a request leads its reader to a page that the reader may read; those about a stage or a day: test_robot."""
 
 import re
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from flows import postbox
+from flows.approval import reminding, working_days
+from flows.approval.people import Regional
 from flows.model import Letter
 from flows.model.session import transaction
 from flows.settings import load
+from flows.words import PRAGUE
+from tests.approvals import away, route, use_policy
 from tests.cast import Cast
 from tests.database import Database
 from tests.web.conftest import LogIn
@@ -35,6 +42,10 @@ MAIL = {"DATABASE": "x", "VERIFIER_SECRET": "x", "PROOF_SECRET": "x", "SENDER": 
 @pytest.fixture
 def number(cast: Cast, log_in: LogIn, monkeypatch: pytest.MonkeyPatch) -> str:
     """The reference number of a request that waits. Letters can be written."""
+    return file_to_write(cast, log_in, monkeypatch)
+
+
+def file_to_write(cast: Cast, log_in: LogIn, monkeypatch: pytest.MonkeyPatch) -> str:
     for name, value in MAIL.items():
         monkeypatch.setenv(f"NASTUP_MAIL__{name}", value)
     load.cache_clear()
@@ -48,7 +59,11 @@ def link_of(kind: str, reader: str, cast: Cast, database: Database) -> str:
         letter = Letter(kind=kind, request_id=request["id"], person_id=getattr(cast, reader).person, occasion="test")
         session.add(letter)
         session.flush()
-        post = postbox.written(session, letter)
+        return link_in(session, letter)
+
+
+def link_in(session: Session, letter: Letter) -> str:
+    post = postbox.written(session, letter)
     links = {*re.findall(r"https://[^\s\"<>]+", post.text), *re.findall(r'href="([^"]+)"', post.html)}
     (link,) = links
     return urlsplit(link).path
@@ -73,3 +88,30 @@ def test_the_link_of_a_letter_opens_a_page_for_its_reader(
     page = log_in(getattr(cast, reader)).get(path)
     assert page.path == path
     assert number in page.text
+
+
+def digest_of(reader: str, cast: Cast, database: Database) -> str:
+    """The path to which the letter of the next working morning leads this reader, who gets one."""
+    day = datetime.now(PRAGUE) + timedelta(days=1)
+    while not working_days.is_working(day.date()):
+        day += timedelta(days=1)
+    with database.used_as("nastup_worker"), transaction() as session:
+        reminding.write_digests(session, day.replace(hour=8))
+        mine = select(Letter).where(Letter.kind == "digest", Letter.person_id == getattr(cast, reader).person)
+        return link_in(session, session.scalars(mine).one())
+
+
+def test_the_digest_of_a_dpo_who_is_asked_for_an_opinion_leads_to_what_waits(
+    cast: Cast, log_in: LogIn, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = (f'group = "{group}"\nstep = 1\nworking_days = 3\n{more}' for group, more in (("region-it", ""), ("dpo", "opinion = true")))
+    use_policy(database, text=route(*asked))
+    number = file_to_write(cast, log_in, monkeypatch)
+    path = digest_of("dpo", cast, database)
+    assert f"/queue/{number}" in log_in(cast.dpo).get(path).links
+
+
+def test_the_digest_of_a_deputy_leads_to_what_waits_for_the_absent(cast: Cast, log_in: LogIn, database: Database, number: str) -> None:
+    away(database, cast.approver, Regional.REGION_IT, cast.it, days=15)
+    path = digest_of("it", cast, database)
+    assert f"/queue/{number}" in log_in(cast.it).get(path).links

@@ -89,3 +89,12 @@ def test_a_preposition_is_never_left_in_front_of_a_date_that_would_bend(prefix: 
 
 def _forms(message: Message) -> tuple[str, ...]:
     return (message.string,) if isinstance(message.string, str) else tuple(message.string)
+
+
+def test_a_director_may_be_a_woman() -> None:
+    """Named or addressed, in the catalog and on Keycloak's pages: ředitel/ka, vedení; never one form alone."""
+    theme = (ROOT / "infra" / "keycloak_theme").rglob("messages_cs.properties")
+    said = [form for message in translated() for form in _forms(message)] + [
+        line for file in theme for line in file.read_text().splitlines()
+    ]
+    assert [words for words in said if re.search(r"ředitel(|e|i|em|ka|ky|ce|kou)\b(?!/)", words, re.IGNORECASE)] == []

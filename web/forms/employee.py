@@ -10,7 +10,6 @@ from flows.approval.employee import ACCESS, CONTRACTS, FILL_IN, NewEmployee, rea
 from flows.approval.employee import FIELDS as EMPLOYEE_FIELDS
 from flows.sentence import Sentence, say
 
-FIELDS = ("organisation", *EMPLOYEE_FIELDS, "private_email")
 CONTROLS = frozenset({"form_key", "action"})
 PARTS: Mapping[str, tuple[str, ...]] = {
     "person": ("given_name", "family_name", "personal_number", "title_before", "title_after"),
@@ -18,6 +17,7 @@ PARTS: Mapping[str, tuple[str, ...]] = {
     "mailbox": ("quota_gb",),
     "activation": ("private_email",),
 }
+FIELDS = tuple(name for fields in PARTS.values() for name in fields)  # in the order of the page
 USUAL_GB = 10
 Action = Literal["check", "save", "propose", "discard"]
 

@@ -1,5 +1,6 @@
 """Check your answers, then submit; and the page that says where the request is now."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -10,6 +11,7 @@ from flows.approval import directory, drafts, due, policies, progress, request_r
 from flows.approval.employee import NewEmployee, read_employee
 from flows.approval.facts import facts_of
 from flows.approval.names import Proposal, names_of
+from flows.approval.policy import StageRule
 from flows.approval.refusals import FormProblems
 from flows.approval.submit import submit
 from flows.model import ActivationContact, OnboardingRequest
@@ -58,9 +60,11 @@ def _shown(session: Db, draft: OnboardingRequest, employee: NewEmployee) -> dict
     contact = session.get(ActivationContact, draft.id)
     proposal = _names(session, draft, employee)
     policy, _ = policies.active(session)
-    asked = policy.stages("employee", facts_of(session, draft, employee))
+    asked = [rule for rule in policy.stages("employee", facts_of(session, draft, employee)) if not rule.opinion]
+    now = datetime.now(PRAGUE)
     answers = {name: getattr(employee, name) for name in NewEmployee.__dataclass_fields__}
     return answers | {
+        "number": draft.number,
         "name": request_rows.full_name(answers),
         "organisation": draft.organisation.name,
         "private_email": (contact.address or "") if contact else "",
@@ -71,9 +75,9 @@ def _shown(session: Db, draft: OnboardingRequest, employee: NewEmployee) -> dict
         "user_name": proposal.user_name,
         "address": proposal.address,
         "address_changed": proposal.changed,
-        "warnings": _warnings(session, draft, employee),
-        "route": [rule.group.value for rule in asked if not rule.opinion],
-        "due": due.after(session, datetime.now(PRAGUE), asked[0].working_days).date(),
+        "warnings": _warnings(session, draft, employee, due.after(session, now, _days(asked))),
+        "route": [rule.group.value for rule in asked],
+        "due": due.after(session, now, asked[0].working_days).date(),
         "activation_hours": load().provisioning.activation_hours,
     }
 
@@ -83,10 +87,27 @@ def _names(session: Db, draft: OnboardingRequest, employee: NewEmployee) -> Prop
     return names_of(session, kept, employee.given_name, employee.family_name, draft.organisation.domain)
 
 
-def _warnings(session: Db, draft: OnboardingRequest, employee: NewEmployee) -> list[Sentence]:
+def _days(asked: Sequence[StageRule]) -> int:
+    """Working days until everybody has decided who takes all the time there is: those of one step are asked at once."""
+    longest: dict[int, int] = {}
+    for rule in asked:
+        longest[rule.step] = max(rule.working_days, longest.get(rule.step, 0))
+    return sum(longest.values())
+
+
+def _warnings(session: Db, draft: OnboardingRequest, employee: NewEmployee, approved_by: datetime) -> list[Sentence]:
     found: list[Sentence] = []
     if employee.start < _today():
         found.append(say("The first day has passed already: the account will work as soon as the request is approved."))
+    elif employee.start <= approved_by.date():
+        until = approved_by.isoformat()
+        found.append(
+            say(
+                "The approval may come only on the first day or after it, at the latest %(until)s. "
+                "The account works as soon as it is approved.",
+                until=until,
+            )
+        )
     if directory.namesakes(session, employee.given_name, employee.family_name, draft.organisation_id, draft.beneficiary_id):
         found.append(say("Somebody of the same name already works in your organisation. Make sure that this is another person."))
     return found

@@ -62,6 +62,7 @@ def post_handling(frame: PageFrame, by: CurrentCaller, session: Db, number: Numb
     """Takes the stage over, or hands it to a colleague."""
     form, to = DecisionForm.read({name: typed[name] for name in ("version", "stage") if name in typed}), uuid_of(typed.get("to", ""))
     wanted = decide.Verdict("hand" if "to" in typed else "take", to=to)
+    by.must_have_a_queue()
     try:
         with transaction(session):
             decide.decide(session, by, decide.StageRef(number, form.version, form.stage), wanted)

@@ -4,11 +4,10 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from flows.approval import health, queue, runs, tasks
-from flows.approval.people import Caller
+from flows.approval.people import MENDS_RUNS, Caller
 from web.deps import CurrentCaller, Db, PageFrame, Places
 
 router = APIRouter()
-MENDS = runs.MENDS_RUNS
 
 
 @router.get("/")
@@ -22,7 +21,7 @@ def get_home(frame: PageFrame, by: CurrentCaller, session: Db, places: Places) -
         starting=tasks.starting(session, by),
         recent=queue.recent(session, by),
         queue=_queue(session, by) if by.decides else None,
-        runs=_runs(session, by) if by.roles & MENDS else None,
+        runs=_runs(session, by) if by.roles & MENDS_RUNS else None,
     )
 
 

@@ -20,6 +20,7 @@ from flows.sentence import say
 from flows.settings import load
 from flows.words import PRAGUE
 from web.deps import CurrentCaller, Db, DraftId, PageFrame, Places, Typed
+from web.forms.employee import FIELDS as FORM_FIELDS
 from web.forms.employee import USUAL_GB, EmployeeForm
 from web.frame import Frame, Place
 
@@ -169,6 +170,7 @@ def _show(
             "comments": returned.comments if returned else {},
             "name": name,
         },
+        fields=FORM_FIELDS,
         returned=returned,
         number=draft.number if draft else None,
         organisations=_choices(places),

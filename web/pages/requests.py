@@ -7,9 +7,10 @@ from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
 
-from flows.approval import desk, directory, evidence, progress, queue, relink, request_rows, runs, withdraw
+from flows.approval import desk, directory, evidence, progress, queue, relink, request_rows, withdraw
+from flows.approval.course import ENDED
 from flows.approval.decide import StageRef, Verdict, decide
-from flows.approval.people import Caller
+from flows.approval.people import READS_RUNS, Caller
 from flows.approval.refusals import FormProblems
 from flows.model import RequestState
 from flows.model.session import transaction
@@ -113,12 +114,12 @@ def _moving(session: Db, by: Caller, whole: progress.Whole) -> dict[str, Any]:
 def _actions(session: Session, by: Caller, whole: progress.Whole) -> dict[str, str | None]:
     """Where each button leads; None = not offered. The functions behind decide again."""
     here, request = f"/requests/{whole.request.number}", whole.request
-    mine = request.requester_id == by.person
+    mine, ended = request.requester_id == by.person, request.state in ENDED
     return {
         "correct_path": f"/requests/drafts/{request.id}" if mine and request.state is RequestState.RETURNED else None,
         "withdraw_path": f"{here}/withdraw" if mine and request.state in TAKEN_BACK else None,
         "again_path": f"{here}/link" if progress.may_send_again(whole, by) else None,
-        "run_path": f"/runs/{request.number}" if by.roles & set(runs.READS_RUNS) else None,
+        "run_path": f"/runs/{request.number}" if by.roles & READS_RUNS else None,
         "evidence_path": f"{here}/evidence.zip" if evidence.may_take(session, by, request.organisation_id) else None,
-        "person_path": f"/people/{request.beneficiary_id}" if request.beneficiary_id else None,
+        "person_path": f"/people/{request.beneficiary_id}" if request.beneficiary_id and (whole.effects or not ended) else None,
     }

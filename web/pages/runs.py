@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from flows.approval import health, outcome, progress, runs
-from flows.approval.people import Caller
+from flows.approval.people import MENDS_RUNS, Caller
 from flows.model import RequestState
 from flows.model.session import transaction
 from flows.sentence import Sentence, say
@@ -41,7 +41,7 @@ def get_runs(request: Request, frame: PageFrame, by: CurrentCaller, session: Db)
 def get_run(frame: PageFrame, by: CurrentCaller, session: Db, number: Number) -> Response:
     runs.may_read_runs(by)
     whole = progress.find(session, by, number)
-    mends = by.roles & runs.MENDS_RUNS and whole.request.state is RequestState.NEEDS_ATTENTION
+    mends = by.roles & MENDS_RUNS and whole.request.state is RequestState.NEEDS_ATTENTION
     return frame.show(
         "pages/run.html",
         here="runs",
