@@ -33,7 +33,7 @@ def between(today: date, due: date, closed: Collection[date] = ()) -> int:
 
 @cache
 def _running(year: int) -> tuple[int, ...]:
-    """Working days of the year up to each of its days: a list has two counts a row, and what waits for a year must not cost a year of days."""
+    """Working days of the year up to each of its days. A list has two counts a row, so what waits for months must not cost its days."""
     first, length = date(year, 1, 1), (date(year, 12, 31) - date(year, 1, 1)).days + 1
     return tuple(accumulate(int(is_working(first + timedelta(days=n))) for n in range(length)))
 
