@@ -26,4 +26,6 @@ def _requests() -> None:
     for name, column in (("organisation", "organisation_id"), ("requester", "requester_id"), ("state", "state")):
         op.create_index(f"ix_request_{name}", "onboarding_request", [column, *NEWEST])
     op.create_index("ix_request_decided", "onboarding_request", ["kind", sa.text("submitted_at DESC")], postgresql_where=sa.text(DECIDED))
+    moved = [sa.text("changed_at DESC"), sa.text("id DESC")]
+    op.create_index("ix_request_changed", "onboarding_request", moved, postgresql_where=sa.text("submitted_at IS NOT NULL"))
     op.create_index("ix_request_done", "onboarding_request", [sa.text("done_at DESC")], postgresql_where=sa.text("state = 'done'"))
