@@ -37,6 +37,7 @@ class RequestKind(StrEnum):
 # newest first, as lists turn their pages: never null, so that a bookmark can stand anywhere
 _newest = (text("coalesce(submitted_at, created_at) DESC"), text("id DESC"))
 _decided = text("state IN ('approved','running','prepared','waiting_retry','needs_attention','done')")
+_executed = text("state IN ('approved','running','prepared','waiting_retry','needs_attention','done','cancelled')")
 
 
 class OnboardingRequest(Base):
@@ -61,7 +62,7 @@ class OnboardingRequest(Base):
         Index("ix_request_requester", "requester_id", *_newest),
         Index("ix_request_state", "state", *_newest),
         Index("ix_request_decided", "kind", text("submitted_at DESC"), postgresql_where=_decided),
-        Index("ix_request_changed", text("changed_at DESC"), text("id DESC"), postgresql_where=text("submitted_at IS NOT NULL")),
+        Index("ix_request_changed", text("changed_at DESC"), text("id DESC"), postgresql_where=_executed),
         Index("ix_request_done", text("done_at DESC"), postgresql_where=text("state = 'done'")),
         Index(
             "ix_request_words",  # for requests_named() in the database

@@ -12,6 +12,8 @@ SQL = Path(__file__).parent.parent / "sql"
 NEWEST = [sa.text("coalesce(submitted_at, created_at) DESC"), sa.text("id DESC")]
 DECIDED = "state IN ('approved','running','prepared','waiting_retry','needs_attention','done')"
 
+EXECUTED = "state IN ('approved','running','prepared','waiting_retry','needs_attention','done','cancelled')"
+
 
 def upgrade() -> None:
     _requests()
@@ -27,5 +29,5 @@ def _requests() -> None:
         op.create_index(f"ix_request_{name}", "onboarding_request", [column, *NEWEST])
     op.create_index("ix_request_decided", "onboarding_request", ["kind", sa.text("submitted_at DESC")], postgresql_where=sa.text(DECIDED))
     moved = [sa.text("changed_at DESC"), sa.text("id DESC")]
-    op.create_index("ix_request_changed", "onboarding_request", moved, postgresql_where=sa.text("submitted_at IS NOT NULL"))
+    op.create_index("ix_request_changed", "onboarding_request", moved, postgresql_where=sa.text(EXECUTED))
     op.create_index("ix_request_done", "onboarding_request", [sa.text("done_at DESC")], postgresql_where=sa.text("state = 'done'"))
