@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import and_, func, or_, select, update
@@ -89,10 +90,12 @@ def authority(session: Session, person: UUID, token_roles: frozenset[str], today
     mine = and_(OrganisationRole.person_id == person, OrganisationRole.valid_from <= today)
     asked = select(one.c.regional, one.c.standing, OrganisationRole).select_from(one).outerjoin(OrganisationRole, mine)
     asked = asked.outerjoin(OrganisationRole.organisation).options(contains_eager(OrganisationRole.organisation))
-    rows = session.execute(asked.order_by(OrganisationRole.organisation_id)).all()
-    roles = frozenset(Regional(role) for role in rows[0][0] or [] if role in token_roles)
-    pairs = [each.rpartition(" ") for each in (rows[0][1] or [] if roles else [])]
-    held = [row for _, _, row in rows if row is not None and (row.valid_until is None or row.valid_until >= today)]
+    rows: list[Any] = list(session.execute(asked.order_by(OrganisationRole.organisation_id)))
+    in_table: list[str] = rows[0][0] or []
+    written: list[str] = rows[0][1] or []
+    roles = frozenset(Regional(role) for role in in_table if role in token_roles)
+    pairs = [each.rpartition(" ") for each in written] if roles else []
+    held: list[OrganisationRole] = [row for _, _, row in rows if row and (row.valid_until is None or row.valid_until >= today)]
     return Authority(roles, frozenset((group, UUID(who)) for group, _, who in pairs), held)
 
 

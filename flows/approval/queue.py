@@ -254,7 +254,7 @@ def _named(session: Session, by: Caller, q: str, waiting: bool) -> list[ColumnEl
     plain = plain_letters(q) if not NUMBER.match(q) else ""  # of a number one letter would be left
     written = func.strpos(_typed_name, func.lower(q)) > 0
     matches = or_(written, func.strpos(func.lower(_user_name), plain) > 0) if plain else written
-    ids: list[UUID] | None = session.scalar(select(func.requests_named(q, plain, waiting, type_=ARRAY(Uuid)))) if by.roles else None
+    ids = session.scalar(select(func.requests_named(q, plain, waiting, type_=ARRAY(Uuid)))) if by.roles else None
     return [matches] if ids is None else [matches, R.id.in_(ids)]
 
 
