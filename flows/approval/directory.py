@@ -59,8 +59,9 @@ def organisations(session: Session, by: Caller, q: str, bookmark: str | None) ->
 
 def choices(session: Session, by: Caller) -> list[dict[str, str]]:
     """Organisations for a filter, by name."""
-    wanted = select(Organisation).where(organisations_seen(session, by)).order_by(collate(Organisation.name, CZECH)).limit(500)
-    return [{"value": str(each.id), "name": each.name} for each in session.scalars(wanted)]
+    wanted = select(Organisation.id, Organisation.name).where(organisations_seen(session, by))
+    rows = session.execute(wanted.order_by(collate(Organisation.name, CZECH)).limit(500))
+    return [{"value": str(key), "name": name} for key, name in rows]
 
 
 def organisation(session: Session, by: Caller, slug: str) -> dict[str, Any]:

@@ -20,6 +20,7 @@ S = RequestState
 EXECUTING = (S.APPROVED, S.RUNNING, S.PREPARED, S.WAITING_RETRY, S.NEEDS_ATTENTION, S.DONE, S.CANCELLED)
 STUCK = (S.NEEDS_ATTENTION, S.WAITING_RETRY)
 LOG_IS_FRESH = timedelta(seconds=20)
+LAST_DONE = 500  # among which the last hundred are looked for that waited for no day
 R = OnboardingRequest
 
 
@@ -77,15 +78,11 @@ def counters(session: Session, by: Caller) -> Counters:
 
 
 def _usual() -> Select[Any]:
-    began = select(func.min(Effect.started_at)).where(Effect.request_id == R.id).scalar_subquery()
-    took = func.extract("epoch", R.done_at - began).label("took")
-    last = (
-        select(took)
-        .where(R.state == S.DONE, R.start_day <= func.date(R.done_at), R.done_at >= began)
-        .order_by(R.done_at.desc())
-        .limit(100)
-        .subquery()
-    )
+    newest = select(R.id, R.start_day, R.done_at).where(R.state == S.DONE).order_by(R.done_at.desc()).limit(LAST_DONE).subquery()
+    ended = newest.c.done_at
+    began = select(func.min(Effect.started_at)).where(Effect.request_id == newest.c.id).scalar_subquery()
+    took = func.extract("epoch", ended - began).label("took")
+    last = select(took).where(newest.c.start_day <= func.date(ended), ended >= began).order_by(ended.desc()).limit(100).subquery()
     return select(func.percentile_cont(0.5).within_group(last.c.took))
 
 

@@ -21,6 +21,11 @@ def held_roles(session: Session, person: UUID) -> list[OrganisationRole]:
     return kept[person]
 
 
+def keep_held_roles(session: Session, person: UUID, held: list[OrganisationRole]) -> None:
+    """They were asked together with something else."""
+    session.info.setdefault("held_roles", {})[person] = held
+
+
 def own_organisations(session: Session, by: Caller) -> dict[UUID, set[str]]:
     """The person's organisations with the roles held there today."""
     held: dict[UUID, set[str]] = {}
@@ -33,8 +38,11 @@ def requests_seen(session: Session, by: Caller) -> ColumnElement[bool]:
     """Submitted requests that this person may read; drafts are their author's business and in no list of others."""
     own = own_organisations(session, by)
     whole = [organisation for organisation, roles in own.items() if roles & SEES_ALL_REQUESTS]
-    mine = and_(OnboardingRequest.organisation_id.in_(own), OnboardingRequest.requester_id == by.person)
-    reach = true() if by.roles else or_(mine, OnboardingRequest.organisation_id.in_(whole))
+    part = [organisation for organisation in own if organisation not in whole]
+    of_whole = OnboardingRequest.organisation_id.in_(whole)
+    mine = and_(OnboardingRequest.organisation_id.in_(part), OnboardingRequest.requester_id == by.person)
+    # an OR of both is in the order of no index, so it is asked only of those who hold both kinds of roles
+    reach = true() if by.roles else or_(*(arm for arm, places in ((of_whole, whole), (mine, part)) if places)) if own else false()
     return and_(OnboardingRequest.submitted_at.is_not(None), reach)
 
 

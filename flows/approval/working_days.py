@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from datetime import date, datetime, time, timedelta
 from functools import cache
+from itertools import accumulate
 
 from holidays import HolidayBase, country_holidays
 
@@ -25,7 +26,16 @@ def between(today: date, due: date, closed: Collection[date] = ()) -> int:
     """Working days from today to the due day: 0 = today, negative = late by so many."""
     if due < today:
         return -between(due, today, closed)
-    return sum(is_working(today + timedelta(days=n), closed) for n in range(1, (due - today).days + 1))
+    whole_years = sum(_running(year)[-1] for year in range(today.year, due.year))
+    open_days = whole_years + _running(due.year)[due.timetuple().tm_yday - 1] - _running(today.year)[today.timetuple().tm_yday - 1]
+    return open_days - sum(today < day <= due and is_working(day) for day in set(closed))
+
+
+@cache
+def _running(year: int) -> tuple[int, ...]:
+    """Working days of the year up to each of its days. A list has two counts a row, so what waits for months must not cost its days."""
+    first, length = date(year, 1, 1), (date(year, 12, 31) - date(year, 1, 1)).days + 1
+    return tuple(accumulate(int(is_working(first + timedelta(days=n))) for n in range(length)))
 
 
 def after(opened: datetime, days: int, closed: Collection[date] = ()) -> datetime:

@@ -34,6 +34,12 @@ class RequestKind(StrEnum):
     EMPLOYEE = "employee"
 
 
+# newest first, as lists turn their pages: never null, so that a bookmark can stand anywhere
+_newest = (text("coalesce(submitted_at, created_at) DESC"), text("id DESC"))
+_decided = text("state IN ('approved','running','prepared','waiting_retry','needs_attention','done')")
+_executed = text("state IN ('approved','running','prepared','waiting_retry','needs_attention','done','cancelled')")
+
+
 class OnboardingRequest(Base):
     """What somebody asked for, and how far it is. `content`, `plan`, `plan_hash`, `facts` (flows.approval.policy.Facts) and `policy_hash`
     are those of `version`; earlier ones in RequestVersion.
@@ -51,13 +57,27 @@ class OnboardingRequest(Base):
             "changed_at",
             postgresql_where=text("state NOT IN ('done','refused','withdrawn','expired','cancelled')"),
         ),
+        Index("ix_request_newest", *_newest, postgresql_where=text("submitted_at IS NOT NULL")),
+        Index("ix_request_organisation", "organisation_id", *_newest),
+        Index("ix_request_requester", "requester_id", *_newest),
+        Index("ix_request_state", "state", *_newest),
+        Index("ix_request_decided", "kind", text("submitted_at DESC"), postgresql_where=_decided),
+        Index("ix_request_changed", text("changed_at DESC"), text("id DESC"), postgresql_where=_executed),
+        Index("ix_request_done", text("done_at DESC"), postgresql_where=text("state = 'done'")),
+        Index(
+            "ix_request_words",  # for requests_named() in the database
+            text("request_words(content, number) trigrams.gin_trgm_ops"),
+            text("(plan->'account'->>'user_name') trigrams.gin_trgm_ops"),
+            postgresql_using="gin",
+            postgresql_where=text("submitted_at IS NOT NULL"),
+        ),
     )
 
     id: Mapped[Key]
     number: Mapped[str | None] = mapped_column(unique=True)
     kind: Mapped[Line] = mapped_column(default=RequestKind.EMPLOYEE.value)
-    organisation_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"), index=True)
-    requester_id: Mapped[UUID] = mapped_column(ForeignKey("person.id"), index=True)
+    organisation_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"))
+    requester_id: Mapped[UUID] = mapped_column(ForeignKey("person.id"))
     beneficiary_id: Mapped[UUID | None] = mapped_column(ForeignKey("person.id"), index=True)
     submission: Mapped[UUID] = mapped_column(unique=True, server_default=text("gen_random_uuid()"))
     state: Mapped[RequestState] = mapped_column(server_default="draft", default=RequestState.DRAFT)
@@ -132,7 +152,8 @@ class Stage(Base):
         CheckConstraint("state IN ('open','waiting','approved','refused','returned','closed','given')", name="state"),
         CheckConstraint("deciders >= 1", name="deciders"),
         CheckConstraint("(state = 'given') <= opinion", name="opinion_given"),
-        Index("ix_stage_queue", "group_name", "due_at", "id", postgresql_where=text("state = 'open'")),
+        Index("ix_stage_queue", "group_name", "due_at", "id", postgresql_where=text("state = 'open'")),  # for those of one group
+        Index("ix_stage_due", "due_at", "id", "group_name", postgresql_where=text("state = 'open'")),  # and of several
         Index("ix_stage_came", "group_name", "opened_at", postgresql_where=text("state = 'open'")),
         Index("ix_stage_holder", "holder_id", postgresql_where=text("state = 'open'")),
     )

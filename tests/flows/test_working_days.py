@@ -59,6 +59,13 @@ def test_so_many_working_days_later_there_are_so_many_left(day: date, n: int) ->
     assert between(day, after(opened, n).date()) == n
 
 
+@given(days, days, some.sets(days, max_size=5))
+def test_the_days_between_are_those_that_a_calendar_counts_one_by_one(one: date, other: date, closed: set[date]) -> None:
+    first, last = sorted((one, other))
+    counted = sum(is_working(first + timedelta(days=n), closed) for n in range(1, (last - first).days + 1))
+    assert (between(first, last, closed), between(last, first, closed)) == (counted, -counted)
+
+
 @given(days, some.integers(1, 20))
 def test_a_due_day_is_a_working_day(day: date, n: int) -> None:
     due = after(datetime(day.year, day.month, day.day, 12, tzinfo=PRAGUE), n)
