@@ -53,14 +53,6 @@ def _say_who_it_is(session: Session, _transaction: Any, connection: Connection) 
 
 
 @contextmanager
-def glance() -> Generator[Connection]:
-    """One reading question of nobody, without a transaction around it: what is asked before it is known who asks."""
-    settings = load().need(Database)
-    with engine(settings.url.get_secret_value(), settings.pool_size).connect() as connection:
-        yield connection.execution_options(isolation_level="AUTOCOMMIT")
-
-
-@contextmanager
 def transaction(session: Session | None = None) -> Generator[Session]:
     """All that happens inside is kept together or not at all. Without a session: one of the process itself (worker, dispatcher)."""
     own = session is None
