@@ -24,7 +24,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from flows.model import WebSession
-from flows.model.session import glance, transaction
+from flows.model.session import transaction
 
 COOKIE = "__Host-nastup"
 TOUCH_EVERY = timedelta(minutes=1)
@@ -50,8 +50,8 @@ class Store:
 
     def read(self, value: str) -> Stored | None:
         wanted = select(WebSession.data, WebSession.created_at, WebSession.expires_at, func.now())
-        with glance() as connection:
-            row = connection.execute(wanted.where(WebSession.id == _hash(value), WebSession.expires_at > func.now())).one_or_none()
+        with transaction() as session:
+            row = session.execute(wanted.where(WebSession.id == _hash(value), WebSession.expires_at > func.now())).one_or_none()
         content = _open(value, row[0]) if row else None
         return Stored(content, row[1], row[2], row[3]) if row and content is not None else None
 
