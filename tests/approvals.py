@@ -54,8 +54,8 @@ def correct(cast: Cast, request: OnboardingRequest, **changes: str) -> Onboardin
 def seen_today(by: Caller) -> Caller:
     """The caller as a log-in of this moment makes it: with those for whom the person stands in."""
     with open_session(by.person, by.roles) as session:
-        counts = authority(session, by.person, frozenset(role.value for role in by.roles), date.today())
-        return Caller(by.person, by.name, counts.roles, by.second_factor, by.language, counts.stands_in)
+        roles, standing = authority(session, by.person, frozenset(role.value for role in by.roles), date.today())
+        return Caller(by.person, by.name, roles, by.second_factor, by.language, standing)
 
 
 def answer(

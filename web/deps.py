@@ -1,20 +1,19 @@
 """What handlers ask for: the session of the asking person, the caller, the frame, the fields of a form."""
 
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Path
 from sqlalchemy.orm import Session
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
 from flows.approval import queue
 from flows.approval.people import Caller, authority
 from flows.approval.refusals import NotFound
-from flows.approval.sight import keep_held_roles
+from flows.approval.sight import held_roles
 from flows.model import OrganisationRole
 from flows.model.session import open_session
 from flows.words import PRAGUE
@@ -31,23 +30,16 @@ class FormUnreadable(Exception):
     """Not the fields of a form: a file, a repeated field, bytes that are no text."""
 
 
-async def current_login(request: Request) -> Login:
-    """Nothing here waits, so it needs no thread: the way to one and back costs a page a tenth of a millisecond."""
+def current_login(request: Request) -> Login:
     if login := reader_of(request).login:
         return login
     raise LoginNeeded
 
 
-async def database(login: Annotated[Login, Depends(current_login)]) -> AsyncIterator[Session]:
-    """Sees what the person may see (row-level security). Whoever writes says so: `with transaction(session):`.
-
-    A session connects when it is first asked, so only its end may have to wait for the database.
-    """
-    session = open_session(login.person, login.roles)
-    try:
+def database(login: Annotated[Login, Depends(current_login)]) -> Iterator[Session]:
+    """Sees what the person may see (row-level security). Whoever writes says so: `with transaction(session):`."""
+    with open_session(login.person, login.roles) as session:
         yield session
-    finally:
-        await run_in_threadpool(session.close)
 
 
 # scope="function": closed before the answer goes out, so a failure is still an answer and no connection is held by a slow reader
@@ -55,19 +47,16 @@ Db = Annotated[Session, Depends(database, scope="function")]
 
 
 def current_caller(request: Request, login: Annotated[Login, Depends(current_login)], session: Db) -> Caller:
-    """The person with the regional roles that count today; notes the places and the number in the queue for the page's menu."""
+    """The person with the regional roles that count today; notes the places for the page's menu."""
     today = datetime.now(PRAGUE).date()
     reader = reader_of(request)
-    counts = authority(session, login.person, login.roles, today)
-    keep_held_roles(session, login.person, counts.held)
-    held = sorted(counts.held, key=lambda each: ("director", "deputy", "clerk").index(each.role))
+    roles, standing = authority(session, login.person, login.roles, today)
+    held = sorted(held_roles(session, login.person), key=lambda each: ("director", "deputy", "clerk").index(each.role))
     seen: dict[UUID, Place] = {}
     for each in held:
         seen.setdefault(each.organisation_id, _place(each))
     reader.places = sorted(seen.values(), key=lambda place: place.name)
-    reader.caller = Caller(login.person, login.name, counts.roles, login.second_factor, language_of(request), counts.stands_in)
-    if reader.caller.decides and not wants_fragment(request):
-        reader.counts["queue"] = queue.waiting(session, reader.caller)
+    reader.caller = Caller(login.person, login.name, roles, login.second_factor, language_of(request), standing)
     return reader.caller
 
 
@@ -79,11 +68,13 @@ def _place(role: OrganisationRole) -> Place:
 CurrentCaller = Annotated[Caller, Depends(current_caller)]
 
 
-async def frame_for_caller(request: Request, _caller: CurrentCaller) -> Frame:
+def frame_for_caller(request: Request, by: CurrentCaller, session: Db) -> Frame:
+    if by.decides and not wants_fragment(request):
+        reader_of(request).counts["queue"] = queue.waiting(session, by)
     return Frame(request)
 
 
-async def frame_for_anybody(request: Request) -> Frame:
+def frame_for_anybody(request: Request) -> Frame:
     return Frame(request)
 
 
@@ -91,7 +82,7 @@ PageFrame = Annotated[Frame, Depends(frame_for_caller)]
 PublicFrame = Annotated[Frame, Depends(frame_for_anybody)]
 
 
-async def places(request: Request, _caller: CurrentCaller) -> list[Place]:
+def places(request: Request, _caller: CurrentCaller) -> list[Place]:
     return reader_of(request).places
 
 
@@ -112,7 +103,7 @@ async def typed_fields(request: Request) -> dict[str, str]:
 Typed = Annotated[dict[str, str], Depends(typed_fields)]
 
 
-async def number_in_path(number: Annotated[str, Path()]) -> str:
+def number_in_path(number: Annotated[str, Path()]) -> str:
     """P-2026-0042; anything else is not there."""
     letter, *digits = number.split("-")
     if len(number) > 20 or letter not in ("P", "O") or len(digits) != 2 or not all(part.isascii() and part.isdigit() for part in digits):
@@ -120,7 +111,7 @@ async def number_in_path(number: Annotated[str, Path()]) -> str:
     return number
 
 
-async def draft_in_path(draft: Annotated[str, Path()]) -> UUID:
+def draft_in_path(draft: Annotated[str, Path()]) -> UUID:
     try:
         return UUID(draft)
     except ValueError:

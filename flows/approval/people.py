@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, func, or_, select, update
-from sqlalchemy.orm import Session, contains_eager, joinedload
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session, joinedload
 
 from flows.approval.audit import Actor
 from flows.approval.refusals import NotAllowed, NotFound
@@ -75,35 +74,20 @@ class Caller:
             raise NotAllowed(say("This is done by another group of the region. You may read it, but not change it."))
 
 
-@dataclass(frozen=True)
-class Authority:
-    """What counts today. `roles`: regional ones; `stands_in`: (group, the absent one); `held`: roles in organisations, with these."""
-
-    roles: frozenset[Regional]
-    stands_in: frozenset[tuple[str, UUID]]
-    held: list[OrganisationRole]
-
-
-def authority(session: Session, person: UUID, token_roles: frozenset[str], today: date) -> Authority:
-    """The regional roles that count (in the token and in the table, in force today), for whom the person stands in, and where they file.
+def authority(
+    session: Session, person: UUID, token_roles: frozenset[str], today: date
+) -> tuple[frozenset[Regional], frozenset[tuple[str, UUID]]]:
+    """The regional roles that count (in the token and in the table, in force today), and for whom the person stands in, by group.
 
     One question to the database, because every page asks it. Nobody without a role of their own stands in for anybody.
     """
     absent = func.asking_stands_in().table_valued("group_name", "person_id")
     standing = select(func.array_agg(func.concat_ws(" ", absent.c.group_name, absent.c.person_id))).scalar_subquery()
-    in_force = (RegionalRole.valid_from <= today, or_(RegionalRole.valid_until.is_(None), RegionalRole.valid_until >= today))
-    regional = select(func.array_agg(RegionalRole.role)).where(RegionalRole.person_id == person, *in_force).scalar_subquery()
-    one = select(regional.label("regional"), standing.label("standing")).cte("one").prefix_with("MATERIALIZED")
-    mine = and_(OrganisationRole.person_id == person, OrganisationRole.valid_from <= today)
-    asked = select(one.c.regional, one.c.standing, OrganisationRole).select_from(one).outerjoin(OrganisationRole, mine)
-    asked = asked.outerjoin(OrganisationRole.organisation).options(contains_eager(OrganisationRole.organisation))
-    rows: list[Any] = list(session.execute(asked.order_by(OrganisationRole.organisation_id)))
-    in_table: list[str] = rows[0][0] or []
-    written: list[str] = rows[0][1] or []
-    roles = frozenset(Regional(role) for role in in_table if role in token_roles)
-    pairs = [each.rpartition(" ") for each in written] if roles else []
-    held: list[OrganisationRole] = [row for _, _, row in rows if row and (row.valid_until is None or row.valid_until >= today)]
-    return Authority(roles, frozenset((group, UUID(who)) for group, _, who in pairs), held)
+    rows = session.execute(select(RegionalRole, standing).where(RegionalRole.person_id == person, RegionalRole.valid_from <= today)).all()
+    counted = [row for row, _ in rows if row.role in token_roles and (row.valid_until is None or row.valid_until >= today)]
+    written: list[str] = (rows[0][1] or []) if counted else []
+    pairs = [each.rpartition(" ") for each in written]
+    return frozenset(Regional(row.role) for row in counted), frozenset((group, UUID(who)) for group, _, who in pairs)
 
 
 def organisation_roles(session: Session, person: UUID, today: date) -> list[OrganisationRole]:

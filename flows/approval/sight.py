@@ -21,11 +21,6 @@ def held_roles(session: Session, person: UUID) -> list[OrganisationRole]:
     return kept[person]
 
 
-def keep_held_roles(session: Session, person: UUID, held: list[OrganisationRole]) -> None:
-    """They were asked together with something else."""
-    session.info.setdefault("held_roles", {})[person] = held
-
-
 def own_organisations(session: Session, by: Caller) -> dict[UUID, set[str]]:
     """The person's organisations with the roles held there today."""
     held: dict[UUID, set[str]] = {}

@@ -1,6 +1,5 @@
 """The way to the database, and the only commit in the repository."""
 
-import select
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from functools import cache
@@ -8,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import Session
 
 from flows.settings import Database, load
@@ -17,21 +15,7 @@ from flows.settings import Database, load
 @cache
 def engine(url: str, pool_size: int) -> Engine:
     """The pool of this process for one address, with the database role that stands in it."""
-    made = create_engine(url, pool_size=pool_size, hide_parameters=True, connect_args={"connect_timeout": 5})
-    event.listen(made, "checkout", _refuse_ended)
-    return made
-
-
-def _refuse_ended(connection: Any, *_: Any) -> None:
-    """A server that goes away says so or closes the line, so an idle line with something to read is over: a look that costs no question.
-
-    SQLAlchemy's own ping asks the server, which was two of twenty round trips of a page.
-    """
-    line = select.poll()
-    if not connection.closed:
-        line.register(connection.fileno(), select.POLLIN | select.POLLHUP)
-    if connection.closed or line.poll(0):
-        raise InvalidatePoolError
+    return create_engine(url, pool_size=pool_size, pool_pre_ping=True, hide_parameters=True, connect_args={"connect_timeout": 5})
 
 
 def open_session(person: UUID | None = None, roles: Iterable[str] = ()) -> Session:
