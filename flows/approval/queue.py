@@ -122,6 +122,12 @@ def waiting(session: Session, by: Caller) -> int:
     return queue_counts(session, by, {})["all"]
 
 
+def count_again(session: Session, by: Caller) -> int:
+    """After something of the queue was decided by the page that still shows its count."""
+    session.info.pop("queue_counts", None)
+    return waiting(session, by)
+
+
 def came_since(session: Session, by: Caller, filter_: Mapping[str, str], since: datetime) -> int:
     """How many came to this queue, or to this person, after that moment: counted up to COUNTED_AT_MOST."""
     new = or_(Stage.opened_at > since, and_(Stage.holder_id == by.person, Stage.held_at > since))

@@ -147,6 +147,7 @@ def test_the_chosen_are_looked_at_and_approved_together(cast: Cast, log_in: LogI
     assert listed(page) == {numbers[0], numbers[2]}
     page = browser.send(page, "/queue/decisions", decision="approve")
     assert "Rozhodnuto: 2 z 2." in page.text
+    assert "Fronta 1" in page.text  # the menu counts what is left
     assert {row["number"]: row["state"] for row in rows(database, "onboarding_request")} == {
         numbers[0]: "approved",
         numbers[1]: "waiting_approval",

@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from flows.approval import together
+from flows.approval import queue, together
 from flows.approval.people import Caller
 from flows.approval.refusals import FormProblems
 from web.deps import CurrentCaller, Db, PageFrame, Typed
@@ -28,6 +28,7 @@ def post_decisions(frame: PageFrame, by: CurrentCaller, session: Db, typed: Type
     except FormProblems as problems:
         form.errors |= problems.fields
         return _show(frame, by, session, form)
+    frame.reader.counts["queue"] = queue.count_again(session, by)
     return frame.show("pages/decided_together.html", here="queue", results=results)
 
 
