@@ -25,13 +25,14 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounts a tiny disk")
 
 @pytest.fixture
 def tiny() -> Iterator[Path]:
-    """A disk of one megabyte that is full."""
+    """A disk of one megabyte that is full; its ports are free ones, because an installation may be running here."""
     place = Path(f"/var/tmp/nastup-tiny-{os.getpid()}")
     place.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", place], capture_output=True, check=False).returncode:
         place.rmdir()
         pytest.skip("nothing may be mounted here")
     try:
+        State(place).settle_ports(free=True)
         fill(place)
         yield place
     finally:
