@@ -111,6 +111,13 @@ def number_in_path(number: Annotated[str, Path()]) -> str:
     return number
 
 
+def slug_in_path(slug: Annotated[str, Path()]) -> str:
+    """The short name of an organisation; what cannot be one is not there."""
+    if not slug.isprintable() or len(slug) > 100:
+        raise NotFound
+    return slug
+
+
 def draft_in_path(draft: Annotated[str, Path()]) -> UUID:
     try:
         return UUID(draft)
@@ -119,4 +126,5 @@ def draft_in_path(draft: Annotated[str, Path()]) -> UUID:
 
 
 Number = Annotated[str, Depends(number_in_path)]
+Slug = Annotated[str, Depends(slug_in_path)]
 DraftId = Annotated[UUID, Depends(draft_in_path)]

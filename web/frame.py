@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from flows.approval.people import ASKED, Caller, Regional
+from flows.approval.people import Caller, Regional
 from flows.sentence import Sentence, say
 from flows.settings import Portal, load
 from flows.texts import LANGUAGES
@@ -23,7 +23,7 @@ LANGUAGE_COOKIE, THEME_COOKIE = "__Host-language", "__Host-theme"
 NAVIGATION: tuple[tuple[str, frozenset[Regional], bool], ...] = (
     # key, regional roles that have it, whether those who file for an organisation have it
     ("home", frozenset(Regional), True),
-    ("queue", ASKED, False),
+    ("queue", frozenset(), False),  # of everybody who is asked something, also who only stands in for somebody
     ("requests", frozenset(Regional), True),
     ("runs", frozenset({Regional.IT, Regional.REGION_IT, Regional.AUDITOR}), False),
     ("people", frozenset(Regional), True),
@@ -155,9 +155,12 @@ class Frame:
     def _navigation(self) -> list[dict[str, Any]]:
         if not self.reader.login:
             return []
-        roles = self.reader.caller.roles if self.reader.caller else frozenset[Regional]()
+        caller = self.reader.caller
+        roles = caller.roles if caller else frozenset[Regional]()
+        decides = caller is not None and caller.decides
         files = bool(self.reader.places)
-        mine = (key for key, regional, filing in NAVIGATION if roles & regional or (filing and files) or key == "home")
+        shown = {"home": True, "queue": decides}
+        mine = (key for key, regional, filing in NAVIGATION if shown.get(key, bool(roles & regional) or (filing and files)))
         return [{"key": key, "count": self.reader.counts.get(key)} for key in mine]
 
     def _notice(self) -> dict[str, Any] | None:

@@ -116,7 +116,8 @@ def _asked(session: Session, by: Caller, request: OnboardingRequest, on: StageRe
     if decided := [stage for stage in stages if stage.decision]:
         mine = [stage for stage in decided if Regional(stage.group_name) in by.roles] or decided
         last = max((stage.decision for stage in mine if stage.decision), key=lambda decision: decision.at)
-        raise AlreadyDecided(last.decided_by.name if last.decided_by else str(last.rule), last.at, last.verdict)
+        mine_too = last.decided_by_id == by.person
+        raise AlreadyDecided(last.decided_by.name if last.decided_by else str(last.rule), last.at, last.verdict, mine=mine_too)
     raise NoLongerOpen(say("This request is not waiting for a decision any more. Its page says what happened."))
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from flows.approval.people import Caller, Regional
-from flows.model import Person, Stage
+from flows.model import Decision, Person, Stage
 from flows.sentence import Sentence, say
 
 
@@ -52,6 +52,8 @@ def why_not(session: Session, by: Caller, stage: Stage) -> Sentence:
         same(session, absent, other) for (absent,) in seats if absent for other in (request.requester_id, request.beneficiary_id) if other
     ):
         return say("You stand in for somebody whose own request this is, so somebody else has to decide it.")
+    if session.scalar(select(Decision.id).where(Decision.stage_id == stage.id, Decision.decided_by_id == by.person)):
+        return say("You answered this step already. Somebody else has to answer it, too.")
     if seats and (any(absent for (absent,) in seats) or Regional(stage.group_name) in by.roles):
         return say("You answered another step of this request already, so somebody else has to decide this one.")
     return say("This step is decided by another group of the region.")

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlakeyset import BadBookmark, InvalidPage, Page, select_page, unserialize_bookmark
 from sqlalchemy import Select
+from sqlalchemy.exc import DataError, ProgrammingError
 from sqlalchemy.orm import Session
 
 from flows.approval.refusals import NotFound
@@ -24,6 +25,6 @@ def page_of(session: Session, wanted: Select[*tuple[Any, ...]], bookmark: str | 
     """The rows after a bookmark, and the bookmark of what follows them. Raises NotFound for a bookmark that is not ours."""
     try:
         page: Page[Any] = select_page(session, wanted, per_page=most, page=unserialize_bookmark(bookmark) if bookmark else None)
-    except (BadBookmark, InvalidPage, ValueError):
+    except (BadBookmark, InvalidPage, ValueError, DataError, ProgrammingError):  # the last two: values of other types than the columns
         raise NotFound from None
     return list(page), page.paging.bookmark_next if page.paging.has_next else None

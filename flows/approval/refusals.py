@@ -37,9 +37,10 @@ class SecondFactorNeeded(NotAllowed):
 
 
 class AlreadyDecided(Refusal):
-    """Somebody was faster: who and when."""
+    """Somebody was faster: who and when. `mine`: it was the same person, who pressed twice; that decision counts."""
 
-    def __init__(self, name: str, at: datetime, verdict: str) -> None:
+    def __init__(self, name: str, at: datetime, verdict: str, *, mine: bool = False) -> None:
+        self.verdict, self.mine = verdict, mine
         who = {"name": name, "at": at.isoformat()}
         words = {
             "approve": say("%(name)s approved this request on %(at)s. Your decision was not needed and nothing of it was kept.", **who),
@@ -47,7 +48,7 @@ class AlreadyDecided(Refusal):
             "return": say("%(name)s returned this request on %(at)s. Your decision was not needed and nothing of it was kept.", **who),
             "opinion": say("%(name)s gave an opinion about this request on %(at)s. Nothing of yours was kept.", **who),
         }
-        super().__init__(words[verdict])
+        super().__init__(say("You decided this already, on %(at)s. That decision counts.", at=at.isoformat()) if mine else words[verdict])
 
 
 class NoLongerOpen(Refusal):

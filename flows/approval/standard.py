@@ -1,6 +1,6 @@
 """Approval of a standard hire by a rule of the policy instead of a person: off by default, and a share of them is looked at afterwards."""
 
-import hashlib
+import secrets
 
 from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
@@ -29,11 +29,6 @@ def approve(session: Session, request: OnboardingRequest, rule: StandardHires, b
             }
             record(session, by.actor, "stage.decided", request.id, facts)
         session.flush()
-    if drawn(request, rule.sample_percent):
+    if secrets.randbelow(100) < rule.sample_percent:  # not by anything that the applicant sees before filing, who could then choose
         session.execute(insert(Sample).values(request_id=request.id).inline())  # no RETURNING: the applicant may not read it
     approved(session, request, by)
-
-
-def drawn(request: OnboardingRequest, percent: int) -> bool:
-    """Drawn by the request's random id, so nobody chooses and a repeat draws the same."""
-    return int(hashlib.sha256(request.id.bytes).hexdigest()[:8], 16) % 100 < percent

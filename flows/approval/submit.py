@@ -45,7 +45,7 @@ def submit(session: Session, by: Caller, draft: UUID) -> OnboardingRequest:
     days = {stage.group_name: _days_left(session, stage) for stage in before or [] if stage.state == "returned"}
     rules = policy.stages("employee", facts)
     lay_out(session, request, rules, facts, carried=carried, days_left=days)
-    if policy.standard_hires.allows(facts):
+    if before is None and policy.standard_hires.allows(facts):  # what a person returned goes back to people
         standard.approve(session, request, policy.standard_hires, by)
     elif not open_next(session, request, by.actor):
         verdicts.approved(session, request, by)

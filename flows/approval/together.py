@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from flows.approval import judged, progress
 from flows.approval.decide import LONGEST_REASON, Outcome, StageRef, Verdict, decide
 from flows.approval.people import Caller
-from flows.approval.refusals import AlreadyDecided, FormProblems, NotFound, Refusal, SecondFactorNeeded
+from flows.approval.refusals import AlreadyDecided, FormProblems, Refusal, SecondFactorNeeded
 from flows.approval.request_rows import full_name
 from flows.model import Stage
 from flows.model.session import transaction
@@ -89,8 +89,10 @@ def _decided(session: Session, by: Caller, chosen: Chosen, verdict: Verdict) -> 
             outcome = decide(session, by, StageRef(chosen.number, chosen.version, chosen.position), verdict)
     except FormProblems as problems:
         return Result(chosen.number, "err", next(iter(problems.fields.values())))
+    except AlreadyDecided as decided:
+        return Result(chosen.number, "ok" if decided.mine else "warn", decided.sentence)
     except Refusal as refusal:
-        return Result(chosen.number, "warn" if isinstance(refusal, AlreadyDecided) else "err", refusal.sentence)
+        return Result(chosen.number, "err", refusal.sentence)
     if not isinstance(outcome, Outcome):
         return Result(chosen.number, "err", say("The world changed after you opened the page, so nothing was decided. Read what changed."))
     return Result(chosen.number, "ok", say("Approved.") if verdict.verdict == "approve" else say("Returned to complete."))
@@ -100,10 +102,8 @@ def _shown(session: Session, by: Caller, chosen: Chosen) -> Shown:
     whole = progress.find(session, by, chosen.number)
     request = whole.request
     stage = next((each for each in request.stages if (each.version, each.position) == (request.version, chosen.position)), None)
-    if stage is None:
-        raise NotFound
     return Shown(
-        Chosen(chosen.number, stage.position, request.version, request.plan_hash or ""),
+        Chosen(chosen.number, chosen.position, request.version, request.plan_hash or ""),
         f"/queue/{request.number}",
         full_name(request.content),
         str(request.content.get("position", "")),
@@ -115,7 +115,9 @@ def _shown(session: Session, by: Caller, chosen: Chosen) -> Shown:
     )
 
 
-def _why_not(session: Session, by: Caller, stage: Stage) -> Sentence | None:
+def _why_not(session: Session, by: Caller, stage: Stage | None) -> Sentence | None:
+    if stage is None:
+        return say("The request was made anew since, and has other steps now. Choose it again in the queue.")
     if stage.state != "open":
         return say("This request does not wait for a decision.")
     if stage.opinion:

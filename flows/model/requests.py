@@ -240,7 +240,7 @@ class Decision(Base):
 
 
 class Sample(Base):
-    """A request that a rule approved and that a person looks at afterwards: drawn by its id, so that nobody chooses."""
+    """A request that a rule approved and that a person looks at afterwards: drawn by chance when it is filed."""
 
     __tablename__ = "sample"
     __table_args__ = (

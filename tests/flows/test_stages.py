@@ -1,5 +1,7 @@
 """Several stages: one after another, side by side, with several deciders, with an opinion; carried over when the world changes."""
 
+from datetime import date, timedelta
+
 import pytest
 from sqlalchemy import func, select
 
@@ -10,7 +12,7 @@ from flows.approval.refusals import AlreadyDecided, FormProblems, NotAllowed, Pl
 from flows.approval.stages import look_for_somebody
 from flows.model import Audit, Decision, Letter, OnboardingRequest, RequestState, RequestVersion, Sample, Stage
 from flows.model.session import transaction
-from tests.approvals import PRIVILEGED, answer, away, file, route, same_human, seen_today, use_policy
+from tests.approvals import PRIVILEGED, answer, away, correct, file, route, same_human, seen_today, use_policy
 from tests.cast import Cast
 from tests.database import Database
 
@@ -65,7 +67,7 @@ def test_a_stage_of_two_deciders_needs_two_different_people(database: Database, 
     request = file(cast)
     answer(cast.approver, request)
     assert state(database, request) is S.WAITING_APPROVAL
-    with pytest.raises(NotAllowed, match="another step"):
+    with pytest.raises(NotAllowed, match="answered this step already"):
         answer(cast.approver, request)
     answer(cast.second_approver, request)
     assert state(database, request) is S.APPROVED
@@ -233,6 +235,13 @@ def test_a_rule_approves_a_standard_hire_and_says_so_instead_of_a_person(databas
         made = session.scalars(select(Decision)).one()
         assert (made.decided_by_id, made.rule, made.policy_hash) == (None, "standard hire", policy)
         assert session.scalars(select(Sample.request_id)).all() == [request.id]
+
+
+def test_no_rule_approves_what_a_person_returned(database: Database, cast: Cast) -> None:
+    use_policy(database, ("enabled = false", "enabled = true"))
+    request = file(cast, contract="external", end=(date.today() + timedelta(days=60)).isoformat())
+    answer(cast.approver, request, "return", "Proč externí?")
+    assert state(database, correct(cast, request)) is S.WAITING_APPROVAL
 
 
 def test_no_rule_approves_what_only_people_may(database: Database, cast: Cast) -> None:

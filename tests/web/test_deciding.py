@@ -3,7 +3,7 @@
 import pytest
 
 from flows.approval.people import Caller
-from tests.approvals import use_policy
+from tests.approvals import route, use_policy
 from tests.cast import Cast
 from tests.database import Database
 from tests.web.client import Browser
@@ -196,6 +196,22 @@ def test_the_second_approver_sees_who_decided_and_when(cast: Cast, log_in: LogIn
     late = second.send(page, f"/queue/{number}/decision", 409, decision="refuse", reason="Ne.")
     assert cast.approver.name in late.text
     assert len(rows(database, "decision")) == 1
+
+
+def test_a_double_click_is_one_decision_and_no_reproach(cast: Cast, log_in: LogIn, database: Database, number: str) -> None:
+    browser = log_in(cast.approver)
+    page = browser.get(f"/queue/{number}")
+    for _ in range(2):
+        assert f"{number}: schváleno." in browser.send(page, f"/queue/{number}/decision", decision="approve").text
+    assert len(rows(database, "decision")) == 1
+
+
+def test_who_answered_a_step_of_two_deciders_reads_that_another_one_is_needed(cast: Cast, log_in: LogIn, database: Database) -> None:
+    use_policy(database, text=route('group = "region-it"\nstep = 1\nworking_days = 3\nfallback = "founder"\ndeciders = 2'))
+    number = file(log_in(cast.director)).path.split("/")[2]
+    browser = log_in(cast.approver)
+    decide(browser, number, decision="approve")
+    assert "Na tento krok už jste odpověděli" in browser.get(f"/queue/{number}").text
 
 
 # ---- late

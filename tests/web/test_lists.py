@@ -73,7 +73,7 @@ def test_a_longer_list_asks_no_more_questions(cast: Cast, log_in: LogIn) -> None
         assert len(asked) <= most, (path, len(asked))
 
 
-@pytest.mark.parametrize("page", ["x", "~", "9" * 300, ">i:1~u:2"])
+@pytest.mark.parametrize("page", ["x", "~", "9" * 300, ">i:1~u:2", ">s:abc~s:abc"])
 def test_a_page_that_was_never_made_is_not_there(cast: Cast, log_in: LogIn, page: str) -> None:
     log_in(cast.director).get(f"/requests?page={page}", 404)
 
@@ -84,6 +84,12 @@ def test_a_filter_is_text_and_nothing_else(cast: Cast, log_in: LogIn, query: str
     browser = log_in(cast.director)
     found = [link for link in browser.get(f"/requests{query}").links if link.startswith("/requests/P-")]
     assert bool(found) == (query in ("?q=%00", "?state=nothing"))
+
+
+def test_an_address_that_no_organisation_can_have_is_not_there(cast: Cast, log_in: LogIn) -> None:
+    for slug in ("%00", "x" * 5000, "gym%0aopava"):
+        log_in(cast.director).get(f"/organisations/{slug}", 404)
+        log_in(cast.director).get(f"/organisations/{slug}/closed-days", 404)
 
 
 def test_a_filter_by_an_organisation_that_is_not_ours_finds_nothing(cast: Cast, log_in: LogIn) -> None:

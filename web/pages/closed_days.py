@@ -10,7 +10,7 @@ from flows.approval.people import Caller
 from flows.approval.refusals import FormProblems, NotFound
 from flows.model.session import transaction
 from flows.sentence import say
-from web.deps import CurrentCaller, Db, PageFrame, Typed
+from web.deps import CurrentCaller, Db, PageFrame, Slug, Typed
 from web.forms.absence import DaysForm
 from web.frame import Frame
 
@@ -19,12 +19,12 @@ HERE = "/organisations/{slug}/closed-days"
 
 
 @router.get(HERE)
-def get_closed_days(frame: PageFrame, by: CurrentCaller, session: Db, slug: str) -> Response:
+def get_closed_days(frame: PageFrame, by: CurrentCaller, session: Db, slug: Slug) -> Response:
     return _show(frame, by, session, slug)
 
 
 @router.post(HERE)
-def post_closed_day(frame: PageFrame, by: CurrentCaller, session: Db, slug: str, typed: Typed) -> Response:
+def post_closed_day(frame: PageFrame, by: CurrentCaller, session: Db, slug: Slug, typed: Typed) -> Response:
     form, organisation = DaysForm.read(typed), closed_days.place(session, by, slug)
     try:
         with transaction(session):
@@ -36,7 +36,7 @@ def post_closed_day(frame: PageFrame, by: CurrentCaller, session: Db, slug: str,
 
 
 @router.post(f"{HERE}/{{day}}/remove")
-def post_removal(frame: PageFrame, by: CurrentCaller, session: Db, slug: str, day: str) -> Response:
+def post_removal(frame: PageFrame, by: CurrentCaller, session: Db, slug: Slug, day: str) -> Response:
     organisation = closed_days.place(session, by, slug)
     try:
         wanted = UUID(day)

@@ -43,17 +43,24 @@ def post_decision(
     except (AlreadyDecided, NoLongerOpen, NotAllowed, PlanChanged) as late:
         if isinstance(late, SecondFactorNeeded):
             raise
+        if isinstance(late, AlreadyDecided) and late.mine:
+            return _go_on(frame, session, by, number, late.verdict)
         return _show(frame, session, by, number, form, late.status, late.sentence)
     if isinstance(outcome, decide.Renewed):  # kept: the next version; the decision was about the one before
         told = say("The world changed after you opened the page, so nothing was decided. Read what changed and decide anew.")
         return _show(frame, session, by, number, form, 409, told, renewed=True)
+    return _go_on(frame, session, by, number, verdict.verdict)
+
+
+def _go_on(frame: Frame, session: Db, by: Caller, number: str, verdict: str) -> Response:
+    """To the request that is due next; the decision before is said there, also to whom pressed twice."""
     done = {
         "approve": say("%(number)s approved.", number=number),
         "refuse": say("%(number)s refused.", number=number),
         "return": say("%(number)s returned to complete.", number=number),
         "opinion": say("Your opinion about %(number)s was recorded.", number=number),
-    }[verdict.verdict]
-    following = queue.following(session, by, outcome.request.number or "")
+    }[verdict]
+    following = queue.following(session, by, number)
     return frame.redirect(f"/queue/{following}" if following else "/queue", done)
 
 

@@ -5,7 +5,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from flows.approval import directory
-from web.deps import CurrentCaller, Db, PageFrame
+from web.deps import CurrentCaller, Db, PageFrame, Slug
 from web.forms.listing import Filter, next_path
 
 router = APIRouter()
@@ -25,6 +25,6 @@ def get_organisations(request: Request, frame: PageFrame, by: CurrentCaller, ses
 
 
 @router.get("/organisations/{slug}")
-def get_organisation(frame: PageFrame, by: CurrentCaller, session: Db, slug: str) -> Response:
+def get_organisation(frame: PageFrame, by: CurrentCaller, session: Db, slug: Slug) -> Response:
     shown = directory.organisation(session, by, slug)
     return frame.show("pages/organisation.html", here="organisations", **shown, new_path="/requests/new/employee")

@@ -67,7 +67,10 @@ def _show(frame: Frame, session: Db, by: Caller, person: str, status: int = 200,
         activation=whole.activation if whole else None,
         requests=rows,
         same=same_human.links_of(session, UUID(shown["id"])) if by.roles else [],
-        actions={"again_path": again, "same_path": f"/people/{person}/same" if Regional.REGION_IT in by.roles else None},
+        actions={
+            "again_path": again,
+            "same_path": f"/people/{person}/same" if Regional.REGION_IT in by.roles and by.second_factor else None,
+        },
         again_form={"values": {"private_email": ""}, "errors": {}},
         same_form=same_form or {"values": dict.fromkeys(SAME, ""), "errors": {}},
     )

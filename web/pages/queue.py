@@ -15,7 +15,7 @@ from flows.model.session import transaction
 from flows.sentence import Sentence, say
 from flows.words import PRAGUE
 from web.deps import CurrentCaller, Db, Number, PageFrame, Typed
-from web.forms.listing import Filter, next_path
+from web.forms.listing import Filter
 from web.frame import Frame
 
 router = APIRouter()
@@ -84,12 +84,12 @@ def _show(
         addresses={due: asked.at(HERE, due=due) for due in ("", "overdue", "today", "hints")},
         counts=queue.queue_counts(session, by, asked.values),
         organisations=directory.choices(session, by),
-        next_path=next_path(frame.request, listed.next),
+        next_path=asked.at(HERE, page=listed.next) if listed.next else None,
         groups=sorted(by.groups),
         kept=[{"name": one.name, "path": f"{HERE}?{one.query}", "id": str(one.id)} for one in saved_filters.kept(session, by)],
         query=asked.at(""),
         news=_news(asked, since, 0),
-        samples=samples.to_look_at(session, by),
+        samples=samples.to_look_at(session, by) if by.second_factor else [],
         form={"values": {"name": "", "note": ""} | (typed or {}), "errors": errors or {}},
     )
 
