@@ -36,9 +36,13 @@ class Installation:
     def begin(self, *words: str, **more: Any) -> "subprocess.Popen[str]":
         told = {name: value for name, value in os.environ.items() if not name.startswith(("NASTUP_", "PREFECT_"))}
         command = [PYTHON, "-m", "infra", words[0], "--state", str(self.root), *words[1:]]
-        return subprocess.Popen(
-            command, cwd=CHECKOUT, env=told, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, start_new_session=True, **more
-        )
+        before_a_person = signal.signal(signal.SIGINT, signal.SIG_DFL)  # a job in the background ignores Ctrl-C, and so would its children
+        try:
+            return subprocess.Popen(
+                command, cwd=CHECKOUT, env=told, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, start_new_session=True, **more
+            )
+        finally:
+            signal.signal(signal.SIGINT, before_a_person)
 
     def command(self, *words: str) -> tuple[int, str]:
         """Exit code, and what was printed."""
