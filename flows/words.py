@@ -27,7 +27,19 @@ class Words:
         self.language, self.gettext, self.ngettext = language, translations.gettext, translations.ngettext
 
     def filters(self) -> dict[str, Callable[..., str]]:
-        named = (self.day, self.weekday, self.moment, self.clock, self.hour, self.iso, self.gb, self.size, self.duration, self.number)
+        named = (
+            self.day,
+            self.iso_day,
+            self.weekday,
+            self.moment,
+            self.clock,
+            self.hour,
+            self.iso,
+            self.gb,
+            self.size,
+            self.duration,
+            self.number,
+        )
         return {each.__name__: _empty_for_none(each) for each in named}
 
     def sentence(self, text: Sentence | str | None) -> str:
@@ -43,6 +55,10 @@ class Words:
 
     def day(self, value: date) -> str:
         return self._date(value, "d. M. y", "d MMM y")
+
+    def iso_day(self, value: str) -> str:
+        """A day as an answer keeps it: 2027-12-31."""
+        return self.day(date.fromisoformat(value))
 
     def weekday(self, value: date) -> str:
         return self._date(value, "EEEE d. M. y", "EEEE d MMM y")

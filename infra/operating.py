@@ -20,7 +20,8 @@ def operating(state: State) -> Generator[None]:
     """Inside the block `flows` works on this installation, as its operator. Not for two installations at once in one process."""
     worker = next(tree for name, _user, tree in product.settings_of(state) if name == "worker")
     owner = {"url": postgres.dsn(state, "nastup_owner", driver="postgresql+psycopg")}
-    file = state.write_settings("operator", "root", {**worker, "database": owner})
+    heads = {"heads": state.path("rooms", "dispatcher", "audit-heads.jsonl")}
+    file = state.write_settings("operator", "root", {**worker, "database": owner, "audit": heads})
     # the environment would win over the file, and what stands there may be meant for another installation
     before = {name: os.environ.pop(name) for name in list(os.environ) if name == FILE or (name.startswith("NASTUP_") and "__" in name)}
     os.environ[FILE] = str(file)

@@ -68,7 +68,9 @@ async def on_login_needed(request: Request, _: Exception) -> Response:
         return Response(status_code=401, headers={"HX-Redirect": where})
     if request.method == "GET":
         return Response(status_code=303, headers={"Location": where})
-    sentence = say("You were logged out meanwhile, so nothing was done. Log in; then go back in the browser to find what you typed.")
+    sentence = say(
+        "You were logged out meanwhile, so nothing was done. Copy what you typed from below, log in, and put it into the form again."
+    )
     return error_page(request, 401, sentence, path=where, label=say("Log in"), typed=await _typed(request))
 
 

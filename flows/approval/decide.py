@@ -140,8 +140,10 @@ def _words(stage: Stage, verdict: Verdict) -> tuple[str, dict[str, str]]:
         raise FormProblems({"comment_1": say("Write what is to be corrected; the applicant will read it.")})
     if unknown := set(comments) - set(CORRECTABLE):
         raise FormProblems({"comment_1": say("There is no field %(name)s in the request.", name=min(unknown))})
-    if max((len(words) for words in (reason, *comments.values())), default=0) > LONGEST_REASON:
-        raise FormProblems({"reason": say("The reason is too long: at most %(most)s characters.", most=LONGEST_REASON)})
+    if long := [
+        where for where, words in (("reason", reason), *(("comment_1", each) for each in comments.values())) if len(words) > LONGEST_REASON
+    ]:
+        raise FormProblems({where: say("This is too long: at most %(most)s characters.", most=LONGEST_REASON) for where in long})
     return reason, comments if verdict.verdict == "return" else {}
 
 

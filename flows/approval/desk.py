@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from flows.approval.eligible import seat
+from flows.approval.eligible import name_of, seat
 from flows.approval.handling import colleagues
 from flows.approval.people import Caller
 from flows.model import Decision, OnboardingRequest, Stage
@@ -68,9 +68,11 @@ def answer_of(decision: Decision) -> dict[str, Any]:
 
 def desk(session: Session, by: Caller, stage: Stage) -> dict[str, Any] | None:
     """What this person may do with an open stage besides answering it; None = it is not theirs. `others`: to whom it may be handed."""
-    if stage.state != "open" or seat(session, by, stage) is None:
+    mine = seat(session, by, stage) if stage.state == "open" else None
+    if mine is None:
         return None
     return {
+        "instead_of": name_of(session, mine.deputised_for) if mine.deputised_for else None,
         "mine": stage.holder_id == by.person,
         "holder": stage.holder.name if stage.holder else None,
         "others": [{"value": str(each.id), "name": each.name} for each in colleagues(session, stage) if each.id != by.person],

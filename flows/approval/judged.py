@@ -13,7 +13,7 @@ from flows.approval.eligible import may_decide
 from flows.approval.facts import envelope
 from flows.approval.people import Caller
 from flows.approval.progress import KEEP_DAYS, NIGHTLY, Whole
-from flows.approval.queue import hints
+from flows.approval.queue import LARGE_GB, start_hints
 from flows.approval.refusals import NotFound
 from flows.approval.request_rows import open_stages
 from flows.approval.written import mixes_scripts
@@ -22,8 +22,6 @@ from flows.plan import GIGABYTE, Plan
 from flows.sentence import Sentence, say
 from flows.settings import load
 from flows.words import PRAGUE
-
-LARGE_GB = 25  # above this the decider should look twice
 
 
 def stage_shown(request: OnboardingRequest, by: Caller) -> Stage:
@@ -68,7 +66,14 @@ def stage_words(whole: Whole, stage: Stage, today: date) -> dict[str, Any]:
     asked = [each for each in whole.request.stages if each.version == whole.request.version]
     left = [each for each in asked if each.state in ("open", "waiting") and not each.opinion]
     last = left == [stage] and len(stage.answers) + 1 >= stage.deciders
-    return {"group": stage.group_name, "due": due, "days_left": working_days.between(today, due), "opinion": stage.opinion, "last": last}
+    return {
+        "group": stage.group_name,
+        "open": stage.state == "open",
+        "due": due,
+        "days_left": working_days.between(today, due),
+        "opinion": stage.opinion,
+        "last": last,
+    }
 
 
 def decided(stage: Stage) -> dict[str, Any] | None:
@@ -114,11 +119,7 @@ def checks(session: Session, whole: Whole) -> list[dict[str, Any]]:
     if any(mixes_scripts(word) or not _latin(word) for word in f"{given} {family}".split()):
         found.append(_check("warn", say("The name is not written in Latin letters."), say("request")))
     submitted = request.submitted_at.astimezone(PRAGUE).date() if request.submitted_at else datetime.now(PRAGUE).date()
-    found += [
-        _check("warn" if hint.tone == "warn" else "ok", hint.text, say("request"))
-        for hint in hints(request, submitted)
-        if hint.tone == "warn"
-    ]
+    found += [_check("warn", hint.text, say("request")) for hint in start_hints(request, submitted)]
     return found
 
 

@@ -172,12 +172,15 @@ def _holes(kind: str, rules: tuple[StageRule, ...]) -> Iterator[str]:
     asked_twice = [name for name, times in Counter((rule.group, rule.when) for rule in rules).items() if times > 1]
     for group, _ in asked_twice:
         yield f"route.{kind}: {group} is asked twice under the same condition; write `deciders = 2`"
+    last = max((rule.step for rule in rules if not rule.opinion), default=0)
     for n, rule in enumerate(rules):
         where = f"route.{kind}.{n}"
         if not rule.opinion and rule.group not in DECIDES:
             yield f"{where}.group: {rule.group} decides nothing; it may give an opinion (`opinion = true`)"
         if rule.opinion and (rule.deciders > 1 or rule.fallback):
             yield f"{where}: an opinion has one giver and no fallback"
+        if rule.opinion and rule.step > last:
+            yield f"{where}.step: nobody decides in this step or after it, so the opinion would come too late to be read"
         if rule.fallback and (rule.fallback is rule.group or rule.fallback not in DECIDES):
             yield f"{where}.fallback: has to be another group that decides"
         if list(rule.reminders) != sorted(set(rule.reminders)) or any(not 0 < each < 100 for each in rule.reminders):

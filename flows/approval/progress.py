@@ -17,7 +17,7 @@ from flows.approval.sight import requests_seen
 from flows.approval.versions import Return
 from flows.model import Decision, Effect, EffectState, OnboardingRequest, RequestState, RequestVersion, Stage
 from flows.plan import GIGABYTE
-from flows.sentence import Sentence
+from flows.sentence import Sentence, say
 from flows.words import PRAGUE
 
 NIGHTLY, KEEP_DAYS = "2:10", 90  # what the backup servers are set to; settings of the agents, said to everybody
@@ -32,8 +32,9 @@ activation_progress = table("activation_progress", *_columns)  # a view: without
 class Event:
     at: datetime
     key: str
-    by: str | None = None
+    by: Sentence | str | None = None
     note: Sentence | str | None = None
+    group: str | None = None  # whose step it was
 
 
 NO_ACTIVATION = Activation("none")
@@ -171,8 +172,7 @@ def history(whole: Whole) -> list[Event]:
     for stage in request.stages:
         for decision in stage.decisions:
             key = {"approve": "approved", "refuse": "refused", "return": "returned", "opinion": "opinion"}[decision.verdict]
-            who = decision.decided_by.name if decision.decided_by else decision.rule
-            events.append(Event(decision.at, key, who, decision.reason or None))
+            events.append(Event(decision.at, key, _who(decision), decision.reason or None, stage.group_name))
     if whole.effects:
         events.append(Event(min(effect.started_at for effect in whole.effects.values()), "started"))
     now: dict[RequestState, str] = {
@@ -187,6 +187,15 @@ def history(whole: Whole) -> list[Event]:
     if request.done_at:
         events.append(Event(request.done_at, "done"))
     return sorted(events + _activation_events(whole.activation), key=lambda event: event.at, reverse=True)
+
+
+def _who(decision: Decision) -> Sentence | str | None:
+    """A person, a person for somebody absent, or the rule."""
+    if decision.decided_by is None:
+        return say("by the rule %(rule)s", rule=decision.rule)
+    if decision.deputised_for:
+        return say("%(who)s, standing in for %(absent)s", who=decision.decided_by.name, absent=decision.deputised_for.name)
+    return decision.decided_by.name
 
 
 def _activation_events(activation: Activation) -> list[Event]:

@@ -23,6 +23,7 @@ from flows.words import PRAGUE
 
 COUNTED_AT_MOST = 100  # a larger number says "many" just as well and costs a scan
 STARTS_SOON = timedelta(days=3)
+LARGE_GB = 25  # above this the decider should look twice
 NUMBER = re.compile(r"[PO]-\d", re.IGNORECASE)
 S = RequestState
 QUEUE_FILTERS = ("q", "kind", "due", "organisation", "stage", "whose")  # what may stand in the queue's address
@@ -31,6 +32,11 @@ R = OnboardingRequest
 _typed_name = func.lower(func.concat_ws(" ", R.content["given_name"].astext, R.content["family_name"].astext, R.number))
 _filed = func.coalesce(R.submitted_at, R.created_at)  # never null, as a keyset needs it
 _user_name = R.plan["account"]["user_name"].astext
+_risky = or_(
+    R.content["access"].astext == "privileged",
+    R.facts["above_envelope"].as_boolean(),
+    R.content["quota_gb"].as_integer() > LARGE_GB,
+)
 _namesake, _external = _user_name.regexp_match("[0-9]$"), R.content["contract"].astext == "external"
 
 
@@ -146,12 +152,13 @@ def following(session: Session, by: Caller, after: str) -> str | None:
 
 def queue_row(stage: Stage, by: Caller) -> QueueRow:
     request, now = stage.request, datetime.now(PRAGUE)
+    steps = sorted({each.step for each in request.stages if each.version == request.version} | {stage.step})
     return QueueRow(
         **common(request, stage),
         key=f"{request.number}.{stage.position}",
         group=stage.group_name,
-        step=stage.step,
-        steps=max((each.step for each in request.stages if each.version == request.version), default=stage.step),
+        step=steps.index(stage.step) + 1,
+        steps=len(steps),
         opinion=stage.opinion,
         holder=stage.holder.name if stage.holder else None,
         mine=stage.holder_id == by.person,
@@ -165,16 +172,26 @@ def queue_row(stage: Stage, by: Caller) -> QueueRow:
 
 def hints(request: OnboardingRequest, today: date) -> list[Hint]:
     """What a decider should notice first; the same conditions as `_due("hints")`."""
-    found: list[Hint] = []
-    if request.start_day and request.start_day <= today:
-        found.append(Hint("warn", say("the first day has come already")))
-    elif request.start_day and request.start_day <= today + STARTS_SOON:
-        found.append(Hint("warn", say("starts in a few days")))
+    found = start_hints(request, today)
     if str((request.plan or {}).get("account", {}).get("user_name", ""))[-1:].isdigit():
         found.append(Hint("run", say("somebody has the same name")))
+    if request.content.get("access") == "privileged":
+        found.append(Hint("warn", say("privileged access")))
+    if (request.facts or {}).get("above_envelope"):
+        found.append(Hint("warn", say("above what was agreed")))
+    if int(request.content.get("quota_gb") or 0) > LARGE_GB:
+        found.append(Hint("warn", say("large mailbox")))
     if request.content.get("contract") == "external":
         found.append(Hint("run", say("external worker")))
     return found
+
+
+def start_hints(request: OnboardingRequest, today: date) -> list[Hint]:
+    if request.start_day and request.start_day <= today:
+        return [Hint("warn", say("the first day has come already"))]
+    if request.start_day and request.start_day <= today + STARTS_SOON:
+        return [Hint("warn", say("starts in a few days"))]
+    return []
 
 
 def _waiting(session: Session, by: Caller, filter_: Mapping[str, str]) -> Select[Any]:
@@ -201,7 +218,7 @@ def _due(which: str) -> list[ColumnElement[bool]]:
     known: dict[str, list[ColumnElement[bool]]] = {
         "overdue": [Stage.due_at < midnight],
         "today": [Stage.due_at >= midnight, Stage.due_at < midnight + timedelta(days=1)],
-        "hints": [or_(R.start_day <= now.date() + STARTS_SOON, _namesake, _external)],
+        "hints": [or_(R.start_day <= now.date() + STARTS_SOON, _namesake, _external, _risky)],
     }
     return known.get(which, [])
 

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
+from uuid import UUID
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session, joinedload
@@ -13,7 +14,7 @@ from flows.approval.people import Caller, Regional
 from flows.approval.refusals import FormProblems, NoLongerOpen, NotAllowed, NotFound, SecondFactorNeeded
 from flows.approval.request_rows import full_name
 from flows.approval.written import line_problem, tidy
-from flows.model import OnboardingRequest, Sample
+from flows.model import OnboardingRequest, Person, Sample
 from flows.sentence import say
 
 LOOKS = Regional.REGION_IT
@@ -38,6 +39,16 @@ def to_look_at(session: Session, by: Caller) -> list[Drawn]:
     wanted = select(R, Sample.drawn_at).join(Sample, Sample.request_id == R.id).where(Sample.looked_at.is_(None))
     rows = session.execute(wanted.options(joinedload(R.organisation)).order_by(Sample.drawn_at, Sample.request_id).limit(SHOWN))
     return [Drawn(r.number or "", f"/queue/{r.number}", full_name(r.content), r.organisation.name, at) for r, at in rows]
+
+
+def found(session: Session, request: UUID) -> dict[str, Any] | None:
+    """What somebody found about a request that was drawn: by, at, finding, note; by = None: nobody has looked yet. None: not drawn."""
+    wanted = select(Sample, Person).outerjoin(Person, Person.id == Sample.looked_by_id).where(Sample.request_id == request)
+    row = session.execute(wanted).one_or_none()
+    if row is None:
+        return None
+    sample, who = row
+    return {"by": who.name if who else None, "at": sample.looked_at, "finding": sample.finding, "note": sample.note}
 
 
 def look_at(session: Session, by: Caller, number: str, finding: Finding, note: str) -> None:

@@ -48,7 +48,7 @@ def submit(session: Session, by: Caller, draft: UUID) -> OnboardingRequest:
     if before is None and policy.standard_hires.allows(facts):  # what a person returned goes back to people
         standard.approve(session, request, policy.standard_hires, by)
     elif not open_next(session, request, by.actor):
-        verdicts.approved(session, request, by)
+        verdicts.approved(session, request, by.actor)
     return request
 
 

@@ -2,16 +2,17 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal
 
 from sqlalchemy.orm import Session
 
-from flows.approval import judged, progress
+from flows.approval import judged, progress, renew
 from flows.approval.decide import LONGEST_REASON, Outcome, StageRef, Verdict, decide
 from flows.approval.people import Caller
 from flows.approval.refusals import AlreadyDecided, FormProblems, Refusal, SecondFactorNeeded
 from flows.approval.request_rows import full_name
-from flows.model import Stage
+from flows.model import RequestState, Stage
 from flows.model.session import transaction
 from flows.sentence import Sentence, say
 
@@ -41,16 +42,19 @@ class Shown:
     address: str
     in_short: Sentence
     findings: list[Mapping[str, object]]
+    filed_by: str
+    start: date | None
     why_not: Sentence | None
 
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one item. `tone`: ok = decided, warn = somebody was faster, err = not decided."""
+    """What became of one item, `name` = whose it was. `tone`: ok = decided, warn = somebody was faster, err = not decided."""
 
     number: str
     tone: Literal["ok", "warn", "err"]
     told: Sentence
+    name: str = ""
 
 
 def look(session: Session, by: Caller, chosen: Iterable[Chosen]) -> list[Shown]:
@@ -95,13 +99,19 @@ def _decided(session: Session, by: Caller, chosen: Chosen, verdict: Verdict) -> 
         return Result(chosen.number, "err", refusal.sentence)
     if not isinstance(outcome, Outcome):
         return Result(chosen.number, "err", say("The world changed after you opened the page, so nothing was decided. Read what changed."))
-    return Result(chosen.number, "ok", say("Approved.") if verdict.verdict == "approve" else say("Returned to complete."))
+    told = say("Returned to complete.")
+    if verdict.verdict == "approve":
+        waits = outcome.request.state is RequestState.WAITING_APPROVAL
+        told = say("Approved by you; others decide now.") if waits else say("Approved.")
+    return Result(chosen.number, "ok", told, full_name(outcome.request.content))
 
 
 def _shown(session: Session, by: Caller, chosen: Chosen) -> Shown:
     whole = progress.find(session, by, chosen.number)
     request = whole.request
     stage = next((each for each in request.stages if (each.version, each.position) == (request.version, chosen.position)), None)
+    changed = renew.changes(session, request) if stage and stage.state == "open" else []
+    found = [check for check in judged.checks(session, whole) if check["tone"] in ("warn", "err")]
     return Shown(
         Chosen(chosen.number, chosen.position, request.version, request.plan_hash or ""),
         f"/queue/{request.number}",
@@ -110,7 +120,9 @@ def _shown(session: Session, by: Caller, chosen: Chosen) -> Shown:
         request.organisation.name,
         str((request.plan or {}).get("mailbox", {}).get("address", "")),
         judged.in_short(whole),
-        [check for check in judged.checks(session, whole) if check["tone"] in ("warn", "err")],
+        [*({"tone": "err", "text": each} for each in changed), *found],
+        request.requester.name,
+        request.start_day,
         _why_not(session, by, stage),
     )
 

@@ -4,6 +4,7 @@ from sqlalchemy import func
 from sqlalchemy.orm import Session
 
 from flows.approval import post
+from flows.approval.audit import Actor
 from flows.approval.people import Caller
 from flows.approval.stages import close_rest, of_version, open_next
 from flows.approval.states import move
@@ -40,13 +41,13 @@ def go_on(session: Session, request: OnboardingRequest, by: Caller) -> None:
     if open_next(session, request, by.actor):
         session.add(Outbox(topic="wait", request_id=request.id))
         return
-    approved(session, request, by)
+    approved(session, request, by.actor)
 
 
-def approved(session: Session, request: OnboardingRequest, by: Caller) -> None:
+def approved(session: Session, request: OnboardingRequest, by: Actor) -> None:
     """Nobody is left to ask: the run is released. The database looks for the decisions once more."""
     close_rest(session, request)
-    move(session, request, RequestState.APPROVED, by.actor)
+    move(session, request, RequestState.APPROVED, by)
     session.add(Outbox(topic="release", request_id=request.id, not_before=func.clock_timestamp()))
 
 

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
-from flows.approval import decide, desk, judged, progress, queue, renew, versions
+from flows.approval import decide, desk, judged, progress, queue, renew, samples, versions
 from flows.approval.people import Caller
 from flows.approval.refusals import AlreadyDecided, FormProblems, NoLongerOpen, NotAllowed, PlanChanged, SecondFactorNeeded
-from flows.model import Stage
+from flows.model import RequestState, Stage
 from flows.model.session import transaction
 from flows.sentence import Sentence, say
 from flows.words import PRAGUE
@@ -49,13 +49,15 @@ def post_decision(
     if isinstance(outcome, decide.Renewed):  # kept: the next version; the decision was about the one before
         told = say("The world changed after you opened the page, so nothing was decided. Read what changed and decide anew.")
         return _show(frame, session, by, number, form, 409, told, renewed=True)
-    return _go_on(frame, session, by, number, verdict.verdict)
+    step = verdict.verdict == "approve" and outcome.request.state is RequestState.WAITING_APPROVAL
+    return _go_on(frame, session, by, number, "step" if step else verdict.verdict)
 
 
 def _go_on(frame: Frame, session: Db, by: Caller, number: str, verdict: str) -> Response:
     """To the request that is due next; the decision before is said there, also to whom pressed twice."""
     done = {
         "approve": say("%(number)s approved.", number=number),
+        "step": say("%(number)s: your step is approved, others decide now.", number=number),
         "refuse": say("%(number)s refused.", number=number),
         "return": say("%(number)s returned to complete.", number=number),
         "opinion": say("Your opinion about %(number)s was recorded.", number=number),
@@ -138,6 +140,7 @@ def _facts(session: Db, whole: progress.Whole) -> dict[str, Any]:
         "returned": versions.last_return(session, request),
         "correctable": decide.CORRECTABLE,
         "history": progress.history(whole),
+        "sample": samples.found(session, request.id),
         "requested_by": request.requester.name,
     }
 

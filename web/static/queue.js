@@ -7,7 +7,13 @@
   const here = () => rows.find((row) => row.closest("tr").contains(document.activeElement));
   const focus = (row) => { if (row) { row.focus(); row.scrollIntoView({ block: "nearest" }); } };
   const move = (by) => { const at = rows.indexOf(here()); focus(at < 0 ? rows[0] : rows[at + by]); };
-  const choose = (id) => { const radio = document.getElementById(id); if (radio) { radio.checked = true; radio.focus(); } return Boolean(radio); };
+  // ready: the approval waits for its button, the return for its words; a radio would let Enter record it without a look
+  const after = { "decision-approve": "#record", "decision-return": "#field_1, #reason" };
+  const choose = (id) => {
+    const radio = document.getElementById(id);
+    if (radio) { radio.checked = true; radio.closest("form").querySelector(after[id]).focus(); }
+    return Boolean(radio);
+  };
   const prepare = (id) => { if (!choose(id) && here()) { location.assign(`${here().href}#${id}`); } };
   const explain = () => { const keys = document.getElementById("keys"); if (keys) { keys.open = !keys.open; keys.querySelector("summary").focus(); } };
   const keys = {
