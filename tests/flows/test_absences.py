@@ -1,5 +1,6 @@
 """Who is away tells it, who stands in learns it, and what cannot be is refused with a sentence."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,7 +12,7 @@ from sqlalchemy import func, select
 from flows.approval import absences, closed_days
 from flows.approval.absences import Told
 from flows.approval.people import Caller, Regional
-from flows.approval.refusals import FormProblems, NoLongerOpen, NotAllowed, NotFound
+from flows.approval.refusals import FormProblems, NoLongerOpen, NotAllowed, NotFound, SecondFactorNeeded
 from flows.model import Absence, Audit, ClosedDay, Letter
 from flows.model.session import open_session, transaction
 from tests.approvals import PRIVILEGED, answer, away, file, same_human, seen_today
@@ -58,6 +59,15 @@ def test_the_deputy_decides_both_get_a_letter_and_the_audit_knows(database: Data
 def test_without_a_deputy_only_the_absent_one_gets_a_letter(database: Database, cast: Cast) -> None:
     tell(cast.approver)
     assert told(database, "absence_told") == {cast.approver.person}
+
+
+def test_who_logged_in_without_the_second_factor_may_be_away_and_names_nobody(database: Database, cast: Cast) -> None:
+    plain = replace(cast.approver, second_factor=False)
+    with pytest.raises(SecondFactorNeeded):
+        tell(plain, deputy=cast.it.person)
+    assert told(database, "absence_told") == set()
+    absence = tell(plain)
+    assert end(plain, absence.id).cancelled_at  # to take back what was handed over needs none
 
 
 def test_one_that_has_not_begun_is_called_off_whole(database: Database, cast: Cast) -> None:
