@@ -6,7 +6,7 @@ An approval whose inputs are the same counts on; the others are asked again. Nob
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from flows.approval import colleague, hashes, policies, verdicts
@@ -128,6 +128,4 @@ def _names_lost(session: Session, request: OnboardingRequest) -> bool:
 
 def _other_names(session: Session, request: OnboardingRequest) -> Plan:
     """The plan with the first free names for the same person."""
-    employee = NewEmployee.from_json(request.content)
-    session.execute(delete(ReservedName).where(ReservedName.person_id == request.beneficiary_id))
-    return colleague.rename(session, request, employee)
+    return colleague.rename(session, request, NewEmployee.from_json(request.content))

@@ -38,3 +38,24 @@ END $$;
 DROP TRIGGER absence_has_no_circle ON absence;
 CREATE TRIGGER absence_has_no_circle BEFORE INSERT OR UPDATE OF deputy_id, from_day, until_day, cancelled_at ON absence
   FOR EACH ROW EXECUTE FUNCTION absence_has_no_circle();
+
+-- 3 Other names for somebody whose request waits ----------------------------------------------------------------------
+-- When a name was given to somebody else meanwhile, the next version is made by whoever decides: they give up what was kept for the
+-- beneficiary of that request and write the new address. Before, the old names were kept for ever and the person had the old address.
+CREATE FUNCTION renames(person uuid) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS
+$$ SELECT asking_regional() AND EXISTS (SELECT FROM onboarding_request q WHERE q.beneficiary_id = person AND q.state = 'waiting_approval') $$;
+REVOKE EXECUTE ON FUNCTION renames FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION renames TO nastup_portal;
+
+CREATE POLICY portal_renames ON reserved_name FOR DELETE TO nastup_portal USING (renames(person_id));
+CREATE POLICY portal_renames ON person FOR UPDATE TO nastup_portal USING (renames(id)) WITH CHECK (renames(id));
+CREATE OR REPLACE FUNCTION names_by_correction_only() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+BEGIN
+  IF session_user <> 'nastup_portal' OR corrects(NEW.id) THEN RETURN NEW; END IF;
+  -- nothing but the address, and only one that is kept for this very person
+  IF renames(NEW.id) AND (NEW.given_name, NEW.family_name, NEW.title_before, NEW.title_after) IS NOT DISTINCT FROM (OLD.given_name, OLD.family_name, OLD.title_before, OLD.title_after)
+     AND EXISTS (SELECT FROM reserved_name r WHERE r.kind = 'address' AND r.name = lower(NEW.email) AND r.person_id = NEW.id) THEN
+    RETURN NEW;
+  END IF;
+  RAISE EXCEPTION 'a name changes by a correction of a returned request only' USING ERRCODE = 'insufficient_privilege';
+END $$;
