@@ -127,7 +127,14 @@ def look_for_somebody(session: Session, request: OnboardingRequest, stage: Stage
 
     Asked again by upkeep, because people go and come back while a stage is open.
     """
-    if people_left(session, stage.id) >= _missing(session, stage) or (stage.fallback_from and _first_group_is_back(session, stage)):
+    if people_left(session, stage.id) >= _missing(session, stage):
+        stage.nobody = False
+        session.flush()
+        return
+    if stage.fallback_from and _first_group_is_back(session, stage):
+        facts = {"stage": stage.position, "group": stage.group_name, "fallback": stage.fallback_group}
+        record(session, by, "stage.back", request.id, facts)
+        post.write_to_deciders(session, "waiting_for_you", request, stage, occasion=_this_time(stage))
         stage.nobody = False
         session.flush()
         return
@@ -140,13 +147,18 @@ def look_for_somebody(session: Session, request: OnboardingRequest, stage: Stage
         stage.fallback_from, stage.group_name = stage.group_name, stage.fallback_group
         session.flush()
         stage.nobody = people_left(session, stage.id) < _missing(session, stage)
-        post.write_to_deciders(session, "nobody_left", request, stage, occasion=f"{stage.id} {stage.group_name}")
+        post.write_to_deciders(session, "nobody_left", request, stage, occasion=_this_time(stage))
     else:
         stage.nobody = True
     if stage.nobody and not was:  # those who can mend it: the region's IT may name a deputy, operations sees it among what needs attention
         for group in (Regional.REGION_IT, Regional.IT):
             post.write_to_group(session, "nobody_left", request, group, occasion=f"{stage.id} nobody {datetime.now(PRAGUE).date()}")
     session.flush()
+
+
+def _this_time(stage: Stage) -> str:
+    """The occasion of a letter about a stage that changed its group: it may do so more than once, and each time is told."""
+    return f"{stage.id} {stage.group_name} {datetime.now(PRAGUE).isoformat()}"
 
 
 def _missing(session: Session, stage: Stage) -> int:

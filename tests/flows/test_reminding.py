@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from flows.approval import due, operator, reminding, working_days
-from flows.approval.people import Regional
+from flows.approval.people import Caller, Regional
 from flows.model import Audit, Letter, OnboardingRequest, RequestState, Stage
 from flows.model.session import transaction
 from flows.words import PRAGUE
@@ -169,6 +169,32 @@ def test_the_alarm_goes_off_when_somebody_is_back_and_the_first_group_is_asked_a
     back = stage(database, request)
     assert (back.group_name, back.fallback_from, back.nobody) == ("region-it", None, False)
     answer(cast.approver, request)
+
+
+def test_the_way_back_is_recorded_and_told_and_a_second_fall_is_told_again(database: Database, cast: Cast) -> None:
+    request = file(cast)
+    mine = (cast.approver, cast.second_approver)
+
+    def gone(*people: Caller) -> None:
+        with database.superuser() as db:
+            db.execute("UPDATE absence SET cancelled_at = clock_timestamp() WHERE cancelled_at IS NULL")
+        for one in people:
+            away(database, one, *one.roles, None)
+        look(database, datetime.now(PRAGUE))
+
+    gone(*mine)
+    assert told(database, "nobody_left") == [cast.founder.person]
+    gone(cast.founder)
+    assert stage(database, request).group_name == "region-it"
+    assert set(told(database, "waiting_for_you")) == {one.person for one in mine}
+    gone(*mine)
+    assert stage(database, request).group_name == "founder"
+    assert told(database, "nobody_left") == [cast.founder.person] * 2
+    gone(cast.founder)
+    assert len(told(database, "waiting_for_you")) == 4
+    with database.used_as("nastup_worker"), transaction() as session:
+        kept = session.scalars(select(Audit.facts).where(Audit.action == "stage.back").order_by(Audit.position)).all()
+    assert [dict(each) for each in kept] == [{"stage": 1, "group": "region-it", "fallback": "founder"}] * 2
 
 
 def test_a_deputy_who_is_away_is_nobody(database: Database, cast: Cast) -> None:
