@@ -274,6 +274,17 @@ def test_what_a_colleague_has_taken_or_what_came_after_seven_is_not_in_the_diges
     assert told(database, "digest") == [cast.approver.person]
 
 
+def test_what_somebody_took_who_is_away_is_in_the_digest_of_the_others(database: Database, cast: Cast) -> None:
+    timed(database, request := file(cast), SEVEN - timedelta(days=1))
+    answer(cast.approver, request, "take")
+    away(database, cast.approver, Regional.REGION_IT, None)
+    assert digest(database, SEVEN) == 1
+    assert told(database, "digest") == [cast.second_approver.person]
+    with database.used_as("nastup_worker"), transaction() as session:
+        waits = {one.name: len(reminding.waiting_for(session, one.person, 9)) for one in (cast.approver, cast.second_approver, cast.founder)}
+    assert list(waits.values()) == [0, 1, 0]
+
+
 def test_who_is_away_gets_no_digest_and_the_deputy_does(database: Database, cast: Cast) -> None:
     away(database, cast.approver, Regional.REGION_IT, cast.it)
     timed(database, file(cast), SEVEN - timedelta(days=1))
