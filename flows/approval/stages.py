@@ -29,16 +29,19 @@ def lay_out(
     *,
     carried: Mapping[str, Stage] | None = None,
     days_left: Mapping[str, int] | None = None,
+    running: Mapping[str, Stage] | None = None,
 ) -> list[Stage]:
     """Rows for every stage of this version, none of them open yet.
 
     `carried`: approved stages of the version before, by the hash of their inputs; they count on. `days_left`: working days that a group
-    had left when the request was returned, because the clock stands still meanwhile.
+    had left when the request was returned, because the clock stands still meanwhile. `running`: open stages of the version before whose
+    clock goes on: what was told about it is not told again. Both by the group of the rule (`asked_first`).
     """
     now, made = datetime.now(PRAGUE), list[Stage]()
     for position, rule in enumerate(rules, start=1):
         inputs = inputs_of(request, rule, facts)
         origin = (carried or {}).get(inputs) if not rule.opinion else None
+        was = (running or {}).get(rule.group.value)
         days = max(1, (days_left or {}).get(rule.group.value, rule.working_days))
         made.append(
             Stage(
@@ -55,6 +58,8 @@ def lay_out(
                 working_days=days,
                 reminders=list(rule.reminders),
                 escalation=list(rule.escalation),
+                reminded=was.reminded if was else 0,
+                escalated=was.escalated if was else 0,
                 inputs_hash=inputs,
                 carried_from_id=origin.carried_from_id or origin.id if origin else None,
                 state="approved" if origin else "waiting",
@@ -103,6 +108,11 @@ def of_version(session: Session, request: OnboardingRequest) -> list[Stage]:
     return found
 
 
+def asked_first(stage: Stage) -> str:
+    """The group of the rule, whichever is asked now."""
+    return stage.fallback_from or stage.group_name
+
+
 def close_rest(session: Session, request: OnboardingRequest) -> None:
     """Nobody is asked about this version any more."""
     for stage in of_version(session, request):
@@ -118,7 +128,7 @@ def _open(session: Session, request: OnboardingRequest, stage: Stage, by: Actor,
     if not tell:
         return
     look_for_somebody(session, request, stage, by)
-    if not stage.nobody and due.blocks(request.start_day, stage.due_at):
+    if not stage.nobody and due.blocks(session, request.start_day, stage.due_at):
         post.write_to_deciders(session, "waiting_for_you", request, stage, occasion=str(stage.id))
 
 
