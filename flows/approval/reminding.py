@@ -73,10 +73,18 @@ def write_digests(session: Session, now: datetime) -> int:
 
 
 def waiting_for(session: Session, person: UUID, most: int) -> list[Stage]:
-    """What waits for this person today, oldest due first, with request and organisation. What a colleague has taken who is here is not among it."""
+    """What waits for this person today, oldest due first, with request and organisation.
+
+    What a colleague has taken who is here today is not among it.
+    """
     who = func.eligible_deciders(Stage.id).table_valued("person_id", "deputised_for_id", "away")
     asked = exists().where(who.c.person_id == person, ~who.c.away)
-    wanted = _open(select(Stage)).where(or_(_nobody_here_has_it(), Stage.holder_id == person), asked).order_by(Stage.due_at, Stage.id).limit(most)
+    wanted = (
+        _open(select(Stage))
+        .where(or_(_nobody_here_has_it(), Stage.holder_id == person), asked)
+        .order_by(Stage.due_at, Stage.id)
+        .limit(most)
+    )
     whole = contains_eager(Stage.request).options(joinedload(R.organisation), joinedload(R.beneficiary))
     return list(session.scalars(wanted.options(whole)))
 

@@ -1,4 +1,4 @@
-"""A day is a day in Prague, whatever the clock of the database or of its session says: after midnight there it is still yesterday in UTC."""
+"""A day is a day in Prague, whatever the zone of the database or of its session: after midnight there it is still yesterday in UTC."""
 
 from datetime import date, datetime
 

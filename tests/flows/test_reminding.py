@@ -282,7 +282,9 @@ def test_what_somebody_took_who_is_away_is_in_the_digest_of_the_others(database:
     assert digest(database, SEVEN) == 1
     assert told(database, "digest") == [cast.second_approver.person]
     with database.used_as("nastup_worker"), transaction() as session:
-        waits = {one.name: len(reminding.waiting_for(session, one.person, 9)) for one in (cast.approver, cast.second_approver, cast.founder)}
+        waits = {
+            one.name: len(reminding.waiting_for(session, one.person, 9)) for one in (cast.approver, cast.second_approver, cast.founder)
+        }
     assert list(waits.values()) == [0, 1, 0]
 
 
