@@ -14,7 +14,7 @@ from flows.approval import post
 from flows.approval.audit import record
 from flows.approval.eligible import same
 from flows.approval.people import ASKED, Caller
-from flows.approval.refusals import FormProblems, NoLongerOpen, NotFound
+from flows.approval.refusals import FormProblems, NoLongerOpen, NotFound, SecondFactorNeeded
 from flows.model import Absence, Person, RegionalRole
 from flows.sentence import Sentence, say
 from flows.words import PRAGUE
@@ -33,7 +33,12 @@ class Told:
 
 
 def tell(session: Session, by: Caller, told: Told) -> Absence:
-    """From then on the absent one is left in peace and the deputy is asked. Raises FormProblems with a sentence per field."""
+    """From then on the absent one is left in peace and the deputy is asked.
+
+    Raises FormProblems with a sentence per field, SecondFactorNeeded when a deputy is named: that hands the right to decide over.
+    """
+    if told.deputy and not by.second_factor:
+        raise SecondFactorNeeded
     if problems := _problems(session, by, told):
         raise FormProblems(problems)
     absence = Absence(person_id=by.person, group_name=told.group, from_day=told.first, until_day=told.last, deputy_id=told.deputy)

@@ -46,7 +46,10 @@ def correct(session: Session, request: OnboardingRequest, employee: NewEmployee)
 def rename(session: Session, request: OnboardingRequest, employee: NewEmployee) -> Plan:
     """The same human under the first names that are free now, because those of the plan are somebody else's. The old ones are given up."""
     person = Plan.from_json(request.plan or {}).account.person
+    session.execute(delete(ReservedName).where(ReservedName.person_id == person))
     names = _first_free(session, request, employee, lambda names: _keep_names(session, person, names))
+    session.get_one(Person, person).email = names.address
+    session.flush()
     return _plan(request, employee, person, names)
 
 

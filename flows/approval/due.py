@@ -2,7 +2,7 @@
 without the days of the organisation."""
 
 from collections.abc import Collection
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import select
@@ -33,11 +33,9 @@ def days_left(session: Session, at: datetime, due_at: datetime) -> int:
     return working_days.between(at.astimezone(PRAGUE).date(), due_at.astimezone(PRAGUE).date(), closed_days(session))
 
 
-def blocks(start: date | None, due_at: datetime) -> bool:
+def blocks(session: Session, start: date | None, due_at: datetime) -> bool:
     """Whether somebody's first day stands behind this decision: it comes before the due time, or right after it."""
-    if start is None:
-        return False
-    return start <= due_at.astimezone(PRAGUE).date() + timedelta(days=NEAR)
+    return start is not None and start <= after(session, due_at, NEAR).date()
 
 
 def share(opened: datetime, due_at: datetime, now: datetime, closed: Collection[date] = ()) -> int:

@@ -29,7 +29,7 @@ def grant(session: Session, person: UUID, roles: Iterable[Regional], until: date
 
     `head`: of these groups, so the person is told when a due time has passed by a day. Others who were that before stay it.
     """
-    living = or_(RegionalRole.valid_until.is_(None), RegionalRole.valid_until >= func.current_date())
+    living = or_(RegionalRole.valid_until.is_(None), RegionalRole.valid_until >= func.today())
     held = set(session.scalars(select(RegionalRole.role).where(RegionalRole.person_id == person, living)))
     roles = list(roles)
     new = [role for role in roles if role.value not in held]

@@ -8,7 +8,7 @@ from datetime import datetime, time
 from typing import TypeVarTuple
 from uuid import UUID
 
-from sqlalchemy import Select, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, exists, func, or_, select
 from sqlalchemy.orm import Session, contains_eager, joinedload
 
 from flows.approval import due, post, stages, working_days
@@ -34,7 +34,7 @@ def to_look_after(session: Session, now: datetime) -> list[UUID]:
             found[request] = None
     who = func.eligible_deciders(Stage.id).table_valued("person_id", "deputised_for_id", "away")
     left = select(func.count(func.distinct(func.human(who.c.person_id)))).where(~who.c.away).scalar_subquery()
-    short = _open(select(Stage.request_id)).where(or_(Stage.nobody, left < Stage.deciders))
+    short = _open(select(Stage.request_id)).where(or_(Stage.nobody, Stage.fallback_from.is_not(None), left < Stage.deciders))
     return [*found, *(request for request in session.scalars(short) if request not in found)]
 
 
@@ -63,9 +63,9 @@ def write_digests(session: Session, now: datetime) -> int:
     if session.scalar(select(written)):
         return 0
     who = func.eligible_deciders(Stage.id).table_valued("person_id", "deputised_for_id", "away", joins_implicitly=True)
-    free = or_(Stage.holder_id.is_(None), Stage.holder_id == who.c.person_id)
+    mine = or_(_nobody_here_has_it(), Stage.holder_id == who.c.person_id)
     people = session.scalars(
-        _open(select(who.c.person_id).select_from(Stage).distinct()).where(~who.c.away, free, Stage.opened_at < at)
+        _open(select(who.c.person_id).select_from(Stage).distinct()).where(~who.c.away, mine, Stage.opened_at < at)
     ).all()
     for person in people:
         post.write_about(session, "digest", person, day.isoformat())
@@ -73,13 +73,26 @@ def write_digests(session: Session, now: datetime) -> int:
 
 
 def waiting_for(session: Session, person: UUID, most: int) -> list[Stage]:
-    """What waits for this person today, oldest due first, with request and organisation. What a colleague has taken is not among it."""
+    """What waits for this person today, oldest due first, with request and organisation.
+
+    What a colleague has taken who is here today is not among it.
+    """
     who = func.eligible_deciders(Stage.id).table_valued("person_id", "deputised_for_id", "away")
-    mine = exists().where(who.c.person_id == person, ~who.c.away)
-    free = or_(Stage.holder_id.is_(None), Stage.holder_id == person)
-    wanted = _open(select(Stage)).where(free, mine).order_by(Stage.due_at, Stage.id).limit(most)
+    asked = exists().where(who.c.person_id == person, ~who.c.away)
+    wanted = (
+        _open(select(Stage))
+        .where(or_(_nobody_here_has_it(), Stage.holder_id == person), asked)
+        .order_by(Stage.due_at, Stage.id)
+        .limit(most)
+    )
     whole = contains_eager(Stage.request).options(joinedload(R.organisation), joinedload(R.beneficiary))
     return list(session.scalars(wanted.options(whole)))
+
+
+def _nobody_here_has_it() -> ColumnElement[bool]:
+    """Of a stage: nobody has taken it, or somebody who is away today or may not decide it any more. Then it is everybody's again."""
+    who = func.eligible_deciders(Stage.id).table_valued("person_id", "deputised_for_id", "away")
+    return or_(Stage.holder_id.is_(None), ~exists().where(who.c.person_id == Stage.holder_id, ~who.c.away).correlate(Stage))
 
 
 def _open(wanted: Select[*Columns]) -> Select[*Columns]:

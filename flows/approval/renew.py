@@ -6,7 +6,7 @@ An approval whose inputs are the same counts on; the others are asked again. Nob
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from flows.approval import colleague, hashes, policies, verdicts
@@ -15,7 +15,7 @@ from flows.approval.employee import NewEmployee
 from flows.approval.facts import facts_of
 from flows.approval.people import Caller
 from flows.approval.policy import Facts, Kind
-from flows.approval.stages import close_rest, inputs_of, lay_out, of_version
+from flows.approval.stages import asked_first, close_rest, inputs_of, lay_out, of_version
 from flows.model import OnboardingRequest, RequestVersion, ReservedName, Stage
 from flows.plan import Plan
 from flows.sentence import Sentence, say
@@ -42,7 +42,9 @@ def changes(session: Session, request: OnboardingRequest) -> list[Sentence]:
 
 def renew(session: Session, request: OnboardingRequest, by: Caller, why: list[Sentence]) -> None:
     """The next version of a waiting request with the plan, facts, policy and stages of today. May approve it, when nobody is left."""
-    before = approved_before(session, request, of_version(session, request))
+    stages = of_version(session, request)
+    before = approved_before(session, request, stages)
+    running = {asked_first(stage): stage for stage in stages if stage.state == "open"}
     close_rest(session, request)
     policy, digest = policies.active(session)
     facts = _facts(session, request)
@@ -53,8 +55,12 @@ def renew(session: Session, request: OnboardingRequest, by: Caller, why: list[Se
     session.flush()
     keep_version(session, request, by, why)
     record(session, by.actor, "request.renewed", request.id, fingerprint(request))
-    lay_out(session, request, policy.stages(_kind(request), facts), facts, carried=before)
+    lay_out(session, request, policy.stages(_kind(request), facts), facts, carried=before, running=running)
     verdicts.go_on(session, request, by)
+    for stage in of_version(session, request):  # nobody's question waits longer because the portal asks it anew
+        if stage.state == "open" and (was := running.get(asked_first(stage))):
+            stage.due_at = was.due_at
+    session.flush()
 
 
 def keep_version(session: Session, request: OnboardingRequest, by: Caller, why: list[Sentence] | None = None) -> None:
@@ -128,6 +134,4 @@ def _names_lost(session: Session, request: OnboardingRequest) -> bool:
 
 def _other_names(session: Session, request: OnboardingRequest) -> Plan:
     """The plan with the first free names for the same person."""
-    employee = NewEmployee.from_json(request.content)
-    session.execute(delete(ReservedName).where(ReservedName.person_id == request.beneficiary_id))
-    return colleague.rename(session, request, employee)
+    return colleague.rename(session, request, NewEmployee.from_json(request.content))

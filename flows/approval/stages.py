@@ -29,16 +29,19 @@ def lay_out(
     *,
     carried: Mapping[str, Stage] | None = None,
     days_left: Mapping[str, int] | None = None,
+    running: Mapping[str, Stage] | None = None,
 ) -> list[Stage]:
     """Rows for every stage of this version, none of them open yet.
 
     `carried`: approved stages of the version before, by the hash of their inputs; they count on. `days_left`: working days that a group
-    had left when the request was returned, because the clock stands still meanwhile.
+    had left when the request was returned, because the clock stands still meanwhile. `running`: open stages of the version before whose
+    clock goes on: what was told about it is not told again. Both by the group of the rule (`asked_first`).
     """
     now, made = datetime.now(PRAGUE), list[Stage]()
     for position, rule in enumerate(rules, start=1):
         inputs = inputs_of(request, rule, facts)
         origin = (carried or {}).get(inputs) if not rule.opinion else None
+        was = (running or {}).get(rule.group.value)
         days = max(1, (days_left or {}).get(rule.group.value, rule.working_days))
         made.append(
             Stage(
@@ -55,6 +58,8 @@ def lay_out(
                 working_days=days,
                 reminders=list(rule.reminders),
                 escalation=list(rule.escalation),
+                reminded=was.reminded if was else 0,
+                escalated=was.escalated if was else 0,
                 inputs_hash=inputs,
                 carried_from_id=origin.carried_from_id or origin.id if origin else None,
                 state="approved" if origin else "waiting",
@@ -103,6 +108,11 @@ def of_version(session: Session, request: OnboardingRequest) -> list[Stage]:
     return found
 
 
+def asked_first(stage: Stage) -> str:
+    """The group of the rule, whichever is asked now."""
+    return stage.fallback_from or stage.group_name
+
+
 def close_rest(session: Session, request: OnboardingRequest) -> None:
     """Nobody is asked about this version any more."""
     for stage in of_version(session, request):
@@ -118,16 +128,25 @@ def _open(session: Session, request: OnboardingRequest, stage: Stage, by: Actor,
     if not tell:
         return
     look_for_somebody(session, request, stage, by)
-    if not stage.nobody and due.blocks(request.start_day, stage.due_at):
+    if not stage.nobody and due.blocks(session, request.start_day, stage.due_at):
         post.write_to_deciders(session, "waiting_for_you", request, stage, occasion=str(stage.id))
 
 
 def look_for_somebody(session: Session, request: OnboardingRequest, stage: Stage, by: Actor) -> None:
     """Raises the alarm, and asks the fallback group, when the group has too few people who may decide; takes it off when somebody is back.
 
-    Asked again by upkeep, because people go and come back while a stage is open.
+    The group that was asked first gets its question back, unless somebody of the fallback has it in hand. Asked again by upkeep, because
+    people go and come back while a stage is open.
     """
-    if people_left(session, stage.id) >= _missing(session, stage) or (stage.fallback_from and _first_group_is_back(session, stage)):
+    untouched = not stage.holder_id and _missing(session, stage) == stage.deciders
+    if stage.fallback_from and (untouched or stage.nobody) and _first_group_is_back(session, stage):
+        facts = {"stage": stage.position, "group": stage.group_name, "fallback": stage.fallback_group}
+        record(session, by, "stage.back", request.id, facts)
+        post.write_to_deciders(session, "waiting_for_you", request, stage, occasion=_this_time(stage))
+        stage.nobody = False
+        session.flush()
+        return
+    if people_left(session, stage.id) >= _missing(session, stage):
         stage.nobody = False
         session.flush()
         return
@@ -138,15 +157,21 @@ def look_for_somebody(session: Session, request: OnboardingRequest, stage: Stage
         )
     if stage.fallback_group and not stage.fallback_from:
         stage.fallback_from, stage.group_name = stage.group_name, stage.fallback_group
+        stage.holder_id, stage.held_at = None, None  # of the group that has nobody
         session.flush()
         stage.nobody = people_left(session, stage.id) < _missing(session, stage)
-        post.write_to_deciders(session, "nobody_left", request, stage, occasion=f"{stage.id} {stage.group_name}")
+        post.write_to_deciders(session, "nobody_left", request, stage, occasion=_this_time(stage))
     else:
         stage.nobody = True
     if stage.nobody and not was:  # those who can mend it: the region's IT may name a deputy, operations sees it among what needs attention
         for group in (Regional.REGION_IT, Regional.IT):
             post.write_to_group(session, "nobody_left", request, group, occasion=f"{stage.id} nobody {datetime.now(PRAGUE).date()}")
     session.flush()
+
+
+def _this_time(stage: Stage) -> str:
+    """The occasion of a letter about a stage that changed its group: it may do so more than once, and each time is told."""
+    return f"{stage.id} {stage.group_name} {datetime.now(PRAGUE).isoformat()}"
 
 
 def _missing(session: Session, stage: Stage) -> int:
@@ -156,7 +181,7 @@ def _missing(session: Session, stage: Stage) -> int:
 
 
 def _first_group_is_back(session: Session, stage: Stage) -> bool:
-    """The fallback has nobody either: the group that was asked first gets the question again when it has somebody now."""
+    """Gives the question back to the group that was asked first, when it has somebody now."""
     fallback, first = stage.group_name, str(stage.fallback_from)
     stage.group_name, stage.fallback_from = first, None
     session.flush()

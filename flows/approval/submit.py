@@ -16,7 +16,7 @@ from flows.approval.facts import facts_of, hold_still
 from flows.approval.people import Caller
 from flows.approval.policy import Facts, Policy
 from flows.approval.refusals import FormProblems
-from flows.approval.stages import lay_out, of_version, open_next
+from flows.approval.stages import asked_first, lay_out, of_version, open_next
 from flows.approval.states import move
 from flows.model import ActivationContact, OnboardingRequest, Outbox, RequestState, Stage
 from flows.plan import Plan
@@ -42,9 +42,8 @@ def submit(session: Session, by: Caller, draft: UUID) -> OnboardingRequest:
     first = request.submitted_at or func.clock_timestamp()
     move(session, request, RequestState.WAITING_APPROVAL, by.actor, fixed, number=request.number, submitted_at=first)
     session.add(Outbox(topic="wait" if before else "create", request_id=request.id))
-    days = {stage.group_name: _days_left(session, stage) for stage in before or [] if stage.state == "returned"}
     rules = policy.stages("employee", facts)
-    lay_out(session, request, rules, facts, carried=carried, days_left=days)
+    lay_out(session, request, rules, facts, carried=carried, days_left=_days_left(session, before or []))
     if before is None and policy.standard_hires.allows(facts):  # what a person returned goes back to people
         standard.approve(session, request, policy.standard_hires, by)
     elif not open_next(session, request, by.actor):
@@ -52,9 +51,14 @@ def submit(session: Session, by: Caller, draft: UUID) -> OnboardingRequest:
     return request
 
 
-def _days_left(session: Session, stage: Stage) -> int:
-    """What was left of the time when it was returned: the clock stood still while the applicant had it."""
-    return due.days_left(session, stage.ended_at, stage.due_at) if stage.ended_at else stage.working_days
+def _days_left(session: Session, before: list[Stage]) -> dict[str, int]:
+    """What was left of their time to those who were asked when it was returned: the clock stood still while the applicant had it.
+
+    A step opens when the one before it has ended, so a stage that was closed and is of no later step than the returned one was open.
+    """
+    step = max((stage.step for stage in before if stage.state == "returned"), default=0)
+    asked = [stage for stage in before if stage.state in ("returned", "closed") and stage.step <= step]
+    return {asked_first(stage): due.days_left(session, stage.ended_at, stage.due_at) for stage in asked if stage.ended_at}
 
 
 def _read(session: Session, request: OnboardingRequest) -> tuple[NewEmployee, str]:

@@ -53,7 +53,7 @@ class RegionalRole(Base):
     id: Mapped[Key]
     person_id: Mapped[UUID] = mapped_column(ForeignKey("person.id"), index=True)
     role: Mapped[Line]
-    valid_from: Mapped[date] = mapped_column(server_default=text("CURRENT_DATE"))
+    valid_from: Mapped[date] = mapped_column(server_default=text("today()"))
     valid_until: Mapped[date | None]
     head: Mapped[bool] = mapped_column(default=False, server_default="false")  # of the group: the last one who is told that it is late
     granted_by: Mapped[Line]
@@ -123,7 +123,7 @@ class OrganisationRole(Base):
     person_id: Mapped[UUID] = mapped_column(ForeignKey("person.id"), index=True)
     organisation_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"), index=True)
     role: Mapped[Line]
-    valid_from: Mapped[date] = mapped_column(server_default=text("CURRENT_DATE"))
+    valid_from: Mapped[date] = mapped_column(server_default=text("today()"))
     valid_until: Mapped[date | None]
 
     person: Mapped[Person] = relationship(lazy="raise")

@@ -51,8 +51,8 @@ def procedure(body: Callable[[Work], None]) -> Callable[[str], State[Any]]:
 
 
 def _carried_out(work: Work, body: Callable[[Work], None]) -> State[Any]:
-    with work.fenced() as session:
-        outcome.started(session, _request(session, work))
+    with work.moving() as (session, request):
+        outcome.started(session, request)
     try:
         body(work)
     except StartDayAhead:
@@ -90,17 +90,12 @@ def _needs_person(work: Work, stop: NeedsPerson) -> State[Any]:
 
 def _end(work: Work, move: Callable[[Session, OnboardingRequest], None], state: State[Any]) -> State[Any]:
     """Our row first, then Prefect's. A request that was done before stays done; what a repeat met is told all the same."""
-    with work.fenced() as session:
-        request = _request(session, work)
+    with work.moving() as (session, request):
         if request.state is not RequestState.DONE:
             move(session, request)
         elif state.name != "Completed":
             outcome.repeat_ended(session, request, state.name or "")
     return state
-
-
-def _request(session: Session, work: Work) -> OnboardingRequest:
-    return session.get_one(OnboardingRequest, work.request, with_for_update=True)
 
 
 def _paused(name: str, message: str) -> State[Any]:

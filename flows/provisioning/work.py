@@ -56,10 +56,21 @@ class Work:
     def fenced(self) -> Generator[Session]:
         """A transaction in which the lease is certainly ours. Raises LostLease."""
         with transaction() as session:
-            mine = select(Lease.epoch).where(Lease.request_id == self.request).with_for_update(read=True)
-            if session.scalar(mine) != self.epoch:
-                raise LostLease
+            self._hold_lease(session)
             yield session
+
+    @contextmanager
+    def moving(self) -> Generator[tuple[Session, OnboardingRequest]]:
+        """Like `fenced`, for whoever changes the request: its row is locked before the lease, as `take` does, or the two could deadlock."""
+        with transaction() as session:
+            request = session.get_one(OnboardingRequest, self.request, with_for_update=True)
+            self._hold_lease(session)
+            yield session, request
+
+    def _hold_lease(self, session: Session) -> None:
+        mine = select(Lease.epoch).where(Lease.request_id == self.request).with_for_update(read=True)
+        if session.scalar(mine) != self.epoch:
+            raise LostLease
 
     def go_on(self) -> None:
         """Asked between two effects. Raises CancelAsked, NotApproved or LostLease."""
@@ -92,7 +103,8 @@ def take(request_id: UUID) -> Generator[Work]:
     Raises NotApproved, or LostLease when it is held by a living worker.
     """
     with transaction() as session:
-        request = session.get(OnboardingRequest, request_id, with_for_update=True)
+        # FOR NO KEY UPDATE: a new row of the ledger, written under the lease, looks for its request and must not wait for us
+        request = session.get(OnboardingRequest, request_id, with_for_update={"key_share": True})
         if request is None or request.state not in REPEATABLE or not request.plan or not request.number:
             raise NotApproved
         plan = Plan.from_json(request.plan)

@@ -1,16 +1,18 @@
 """Who is away tells it, who stands in learns it, and what cannot be is refused with a sentence."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from psycopg.errors import CheckViolation
 from sqlalchemy import func, select
 
 from flows.approval import absences, closed_days
 from flows.approval.absences import Told
 from flows.approval.people import Caller, Regional
-from flows.approval.refusals import FormProblems, NoLongerOpen, NotAllowed, NotFound
+from flows.approval.refusals import FormProblems, NoLongerOpen, NotAllowed, NotFound, SecondFactorNeeded
 from flows.model import Absence, Audit, ClosedDay, Letter
 from flows.model.session import open_session, transaction
 from tests.approvals import PRIVILEGED, answer, away, file, same_human, seen_today
@@ -57,6 +59,15 @@ def test_the_deputy_decides_both_get_a_letter_and_the_audit_knows(database: Data
 def test_without_a_deputy_only_the_absent_one_gets_a_letter(database: Database, cast: Cast) -> None:
     tell(cast.approver)
     assert told(database, "absence_told") == {cast.approver.person}
+
+
+def test_who_logged_in_without_the_second_factor_may_be_away_and_names_nobody(database: Database, cast: Cast) -> None:
+    plain = replace(cast.approver, second_factor=False)
+    with pytest.raises(SecondFactorNeeded):
+        tell(plain, deputy=cast.it.person)
+    assert told(database, "absence_told") == set()
+    absence = tell(plain)
+    assert end(plain, absence.id).cancelled_at  # to take back what was handed over needs none
 
 
 def test_one_that_has_not_begun_is_called_off_whole(database: Database, cast: Cast) -> None:
@@ -137,6 +148,25 @@ def test_a_circle_behind_the_second_absence_of_a_deputy_is_found_too(database: D
     tell(cast.second_approver, first=3, last=5, deputy=cast.approver.person)
     assert "circle" in refused(cast.approver, first=0, last=5, deputy=cast.second_approver.person)["deputy"]
     tell(cast.approver, first=0, last=2, deputy=cast.second_approver.person)
+
+
+@pytest.mark.parametrize("begins", [-3, 2])
+def test_one_whose_deputy_turned_out_to_be_the_absent_one_is_ended_all_the_same(database: Database, cast: Cast, begins: int) -> None:
+    absence = tell(cast.approver, first=2, deputy=cast.it.person)
+    with database.superuser() as db:
+        db.execute("UPDATE absence SET from_day = %s", (TODAY + timedelta(days=begins),))
+    same_human(database, cast.it, cast.approver, cast.security)
+    ended = end(cast.approver, absence.id)
+    assert (ended.cancelled_at is None, ended.until_day < TODAY) == (begins < 0, begins < 0)
+
+
+@pytest.mark.parametrize("change", ["until_day = until_day + 5", "cancelled_at = NULL"])
+def test_a_circle_that_was_cut_is_not_closed_again_by_a_change(database: Database, cast: Cast, change: str) -> None:
+    first = tell(cast.approver, first=0, last=4, deputy=cast.second_approver.person)
+    end(cast.approver, first.id) if "cancelled" in change else None
+    tell(cast.second_approver, first=2 if "cancelled" in change else 5, last=9, deputy=cast.approver.person)
+    with database.superuser() as db, pytest.raises(CheckViolation, match="circle"):
+        db.execute(f"UPDATE absence SET {change} WHERE id = %s".encode(), (first.id,))
 
 
 def test_nobody_ends_or_tells_for_another(database: Database, cast: Cast) -> None:

@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import select
 
 from flows.approval import due, operator, reminding, working_days
-from flows.approval.people import Regional
+from flows.approval.decide import Renewed
+from flows.approval.people import Caller, Regional
 from flows.model import Audit, Letter, OnboardingRequest, RequestState, Stage
 from flows.model.session import transaction
 from flows.words import PRAGUE
@@ -171,6 +172,32 @@ def test_the_alarm_goes_off_when_somebody_is_back_and_the_first_group_is_asked_a
     answer(cast.approver, request)
 
 
+def test_the_way_back_is_recorded_and_told_and_a_second_fall_is_told_again(database: Database, cast: Cast) -> None:
+    request = file(cast)
+    mine = (cast.approver, cast.second_approver)
+
+    def gone(*people: Caller) -> None:
+        with database.superuser() as db:
+            db.execute("UPDATE absence SET cancelled_at = clock_timestamp() WHERE cancelled_at IS NULL")
+        for one in people:
+            away(database, one, *one.roles, None)
+        look(database, datetime.now(PRAGUE))
+
+    gone(*mine)
+    assert told(database, "nobody_left") == [cast.founder.person]
+    gone(cast.founder)
+    assert stage(database, request).group_name == "region-it"
+    assert set(told(database, "waiting_for_you")) == {one.person for one in mine}
+    gone(*mine)
+    assert stage(database, request).group_name == "founder"
+    assert told(database, "nobody_left") == [cast.founder.person] * 2
+    gone(cast.founder)
+    assert len(told(database, "waiting_for_you")) == 4
+    with database.used_as("nastup_worker"), transaction() as session:
+        kept = session.scalars(select(Audit.facts).where(Audit.action == "stage.back").order_by(Audit.position)).all()
+    assert [dict(each) for each in kept] == [{"stage": 1, "group": "region-it", "fallback": "founder"}] * 2
+
+
 def test_a_deputy_who_is_away_is_nobody(database: Database, cast: Cast) -> None:
     away(database, cast.security, Regional.SECURITY, cast.founder)
     away(database, cast.founder, Regional.FOUNDER, None)
@@ -248,6 +275,19 @@ def test_what_a_colleague_has_taken_or_what_came_after_seven_is_not_in_the_diges
     assert told(database, "digest") == [cast.approver.person]
 
 
+def test_what_somebody_took_who_is_away_is_in_the_digest_of_the_others(database: Database, cast: Cast) -> None:
+    timed(database, request := file(cast), SEVEN - timedelta(days=1))
+    answer(cast.approver, request, "take")
+    away(database, cast.approver, Regional.REGION_IT, None)
+    assert digest(database, SEVEN) == 1
+    assert told(database, "digest") == [cast.second_approver.person]
+    with database.used_as("nastup_worker"), transaction() as session:
+        waits = {
+            one.name: len(reminding.waiting_for(session, one.person, 9)) for one in (cast.approver, cast.second_approver, cast.founder)
+        }
+    assert list(waits.values()) == [0, 1, 0]
+
+
 def test_who_is_away_gets_no_digest_and_the_deputy_does(database: Database, cast: Cast) -> None:
     away(database, cast.approver, Regional.REGION_IT, cast.it)
     timed(database, file(cast), SEVEN - timedelta(days=1))
@@ -260,6 +300,60 @@ def test_a_new_request_far_from_its_first_day_makes_no_single_letter(database: D
     assert told(database, "waiting_for_you") == []
     file(cast, personal_number="2", start=(date.today() + timedelta(days=1)).isoformat())
     assert set(told(database, "waiting_for_you")) == {cast.approver.person, cast.second_approver.person}
+
+
+@pytest.mark.parametrize(
+    ("start", "near"),
+    [(date(2026, 12, 1), True), (date(2026, 12, 2), True), (date(2026, 12, 3), False), (date(2026, 11, 20), True), (None, False)],
+)
+def test_a_first_day_is_near_within_three_working_days_of_the_region(
+    database: Database, cast: Cast, start: date | None, near: bool
+) -> None:
+    with database.superuser() as db:
+        db.execute("INSERT INTO closed_day (day) VALUES ('2026-11-27')")
+    with database.used_as("nastup_worker"), transaction() as session:  # Thursday, then a closed day and a weekend
+        assert due.blocks(session, start, THURSDAY) is near
+
+
+FALLS_BACK = 'group = "region-it"\nstep = 1\nworking_days = 5\nfallback = "founder"'
+BESIDE = 'group = "security"\nstep = 1\nworking_days = 9'
+AFTER = 'group = "founder"\nstep = 2\nworking_days = 4'
+
+
+def clocks(database: Database, request: OnboardingRequest, version: int) -> dict[str, int]:
+    with database.used_as("nastup_worker"), transaction() as session:
+        mine = select(Stage).where(Stage.request_id == request.id, Stage.version == version)
+        return {row.fallback_from or row.group_name: row.working_days for row in session.scalars(mine)}
+
+
+def test_neither_a_fallback_nor_a_stage_beside_gets_its_clock_anew_by_a_correction(database: Database, cast: Cast) -> None:
+    use_policy(database, text=route(FALLS_BACK, BESIDE, AFTER))
+    for one in (cast.approver, cast.second_approver):
+        away(database, one, Regional.REGION_IT, None)
+    request = file(cast)
+    now = datetime.now(PRAGUE)
+    for group, days in (("founder", 2), ("security", 6)):
+        with database.superuser() as db:
+            db.execute("UPDATE stage SET due_at = %s WHERE group_name = %s", (working_days.after(now, days), group))
+    returned = answer(cast.founder, request, "return", "Prosím celý název pozice.").request
+    correct(cast, returned)
+    assert clocks(database, request, 2) == {"region-it": 2, "security": 6, "founder": 4}
+
+
+def test_a_next_version_made_by_the_portal_is_as_late_as_the_one_before(database: Database, cast: Cast) -> None:
+    use_policy(database, text=route(FALLS_BACK, BESIDE))
+    request = file(cast)
+    late, later = datetime(2026, 11, 20, 16, tzinfo=PRAGUE), working_days.after(datetime.now(PRAGUE), 3)
+    for group, at in (("region-it", late), ("security", later)):
+        with database.superuser() as db:
+            db.execute("UPDATE stage SET due_at = %s WHERE group_name = %s", (at, group))
+    look(database, datetime.now(PRAGUE))
+    use_policy(database, text=route(FALLS_BACK.replace("5", "8"), BESIDE, AFTER))
+    assert isinstance(answer(cast.approver, request), Renewed)
+    with database.used_as("nastup_worker"), transaction() as session:
+        rows = session.scalars(select(Stage).where(Stage.version == 2, Stage.state == "open").order_by(Stage.position)).all()
+        assert rows[0].escalated == 2
+        assert [(row.group_name, row.due_at) for row in rows] == [("region-it", late), ("security", later)]
 
 
 def digest(database: Database, now: datetime) -> int:

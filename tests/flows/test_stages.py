@@ -1,17 +1,22 @@
 """Several stages: one after another, side by side, with several deciders, with an opinion; carried over when the world changes."""
 
-from datetime import date, timedelta
+from contextlib import suppress
+from datetime import date, datetime, timedelta
+from uuid import UUID
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select, text
+from sqlalchemy.exc import ProgrammingError
 
 from flows.approval.audit import Actor
 from flows.approval.decide import Outcome, Renewed
 from flows.approval.people import Regional
 from flows.approval.refusals import AlreadyDecided, FormProblems, NotAllowed, PlanChanged
+from flows.approval.reminding import look_after, to_look_after
 from flows.approval.stages import look_for_somebody
-from flows.model import Audit, Decision, Letter, OnboardingRequest, RequestState, RequestVersion, Sample, Stage
-from flows.model.session import transaction
+from flows.model import Audit, Decision, Letter, OnboardingRequest, Person, RequestState, RequestVersion, ReservedName, Sample, Stage
+from flows.model.session import open_session, transaction
+from flows.words import PRAGUE
 from tests.approvals import PRIVILEGED, answer, away, correct, file, route, same_human, seen_today, use_policy
 from tests.cast import Cast
 from tests.database import Database
@@ -143,6 +148,31 @@ def test_when_nobody_is_left_the_fallback_group_is_asked_with_an_alarm(database:
     assert state(database, request) is S.APPROVED
 
 
+def test_the_group_gets_its_question_back_unless_the_fallback_has_it_in_hand(database: Database, cast: Cast) -> None:
+    use_policy(database, text=route(IT))
+    taken = file(cast)
+    file(cast, personal_number="2")
+    answer(cast.approver, taken, "take")
+    for who in (cast.approver, cast.second_approver):
+        away(database, who, Regional.REGION_IT, None)
+
+    def looked_after() -> list[tuple[str, UUID | None]]:
+        with database.used_as("nastup_worker"), transaction() as session:
+            wanted = to_look_after(session, datetime.now(PRAGUE))
+        for request in wanted:
+            with database.used_as("nastup_worker"), transaction() as session:
+                look_after(session, request, datetime.now(PRAGUE))
+        with database.used_as("nastup_worker"), transaction() as session:
+            rows = session.execute(select(Stage.group_name, Stage.holder_id).join(Stage.request).order_by(OnboardingRequest.number))
+            return [(group, holder) for group, holder in rows]
+
+    assert looked_after() == [("founder", None), ("founder", None)]  # nobody's: the one who had it is away
+    answer(cast.founder, taken, "take")
+    with database.superuser() as db:
+        db.execute("UPDATE absence SET cancelled_at = now()")
+    assert looked_after() == [("founder", cast.founder.person), ("region-it", None)]
+
+
 def test_when_the_fallback_has_nobody_either_the_alarm_stays_and_nobody_is_made_an_approver(database: Database, cast: Cast) -> None:
     away(database, cast.security, Regional.SECURITY, None)
     away(database, cast.founder, Regional.FOUNDER, None)
@@ -205,7 +235,48 @@ def test_a_name_that_was_given_away_meanwhile_makes_another_plan(database: Datab
     assert isinstance(late, Renewed)
     assert late.request.plan_hash != request.plan_hash
     assert (late.request.plan or {})["account"]["user_name"] == "zofie.stastna2"
+    with database.used_as("nastup_worker"), transaction() as session:
+        kept = select(ReservedName.name).where(ReservedName.person_id == request.beneficiary_id).order_by(ReservedName.name)
+        assert session.scalars(kept).all() == ["zofie.stastna2", "zofie.stastna2@gym-opava.example"]  # the old address is free again
+        assert session.get_one(Person, request.beneficiary_id).email == "zofie.stastna2@gym-opava.example"
     assert isinstance(answer(cast.approver, late.request), Outcome)
+
+
+@pytest.mark.parametrize(
+    "deed",
+    [
+        "DELETE FROM reserved_name WHERE person_id = :person",
+        "UPDATE person SET email = 'zofie.stastna9@gym-opava.example' WHERE id = :person",
+        "UPDATE person SET family_name = 'Jiná' WHERE id = :person",
+    ],
+)
+@pytest.mark.parametrize("who", ["director", "approver"])
+def test_names_of_a_waiting_request_are_nobodys_to_change_but_for_those_that_are_kept(
+    database: Database, cast: Cast, who: str, deed: str
+) -> None:
+    """The region gives reserved names up for others; an address is written only when it is kept for that very person."""
+    request, by = file(cast), getattr(cast, who)
+    before = names(database, request)
+    with suppress(ProgrammingError), open_session(by.person, by.roles) as session, transaction(session):
+        session.execute(text(deed), {"person": request.beneficiary_id})
+    assert (names(database, request) == before) == (who == "director" or "DELETE" not in deed)
+
+
+def test_the_region_gives_up_no_name_of_an_approved_request(database: Database, cast: Cast) -> None:
+    request = file(cast)
+    answer(cast.approver, request)
+    before = names(database, request)
+    with open_session(cast.approver.person, cast.approver.roles) as session, transaction(session):
+        session.execute(delete(ReservedName))
+    assert names(database, request) == before
+
+
+def names(database: Database, request: OnboardingRequest) -> list[str]:
+    """Those that are kept for the future colleague, and what the person is called."""
+    with database.used_as("nastup_worker"), transaction() as session:
+        person = session.get_one(Person, request.beneficiary_id)
+        kept = session.scalars(select(ReservedName.name).where(ReservedName.person_id == person.id).order_by(ReservedName.name))
+        return [*kept, person.email, person.family_name]
 
 
 def test_taken_over_by_one_it_waits_for_that_one_until_somebody_takes_it_over(database: Database, cast: Cast) -> None:

@@ -1,5 +1,6 @@
 """The page of absences and the pages of closed days, as those who use them see them."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -49,6 +50,16 @@ def test_what_is_wrong_stands_at_its_field_and_nothing_typed_is_lost(cast: Cast,
 def test_what_is_no_day_and_no_person_is_refused(cast: Cast, log_in: LogIn, typed: dict[str, str]) -> None:
     whole = {"group": "region-it", "deputy": ""} | some_days() | typed
     log_in(cast.approver).post(HERE, whole, 422)
+
+
+def test_without_the_second_factor_a_deputy_is_not_offered_and_the_page_says_why(cast: Cast, log_in: LogIn) -> None:
+    browser = log_in(replace(cast.approver, second_factor=False))
+    page = browser.get(HERE)
+    assert "deputy" not in page.form(HERE).fields
+    assert "druhým faktorem" in page.text
+    assert f"/login?back={HERE}&again=1" in page.links
+    browser.post(HERE, {"group": "region-it", "deputy": str(cast.it.person)} | some_days(), 403)
+    assert "Nepřítomnost je zapsána" in browser.send(page, HERE, group="region-it", **some_days()).text
 
 
 def test_a_second_absence_in_the_same_days_is_refused(cast: Cast, log_in: LogIn) -> None:

@@ -86,6 +86,7 @@ def _show(frame: Frame, by: Caller, session: Db, *, absence: DaysForm | None = N
         rows=rows,
         groups=absences.groups_of(by),
         deputies=[(str(person.id), person.name, roles) for person, roles in absences.possible_deputies(session, by)],
+        may_name=by.second_factor,
         form=absence or DaysForm(),
         days=closed_days.ahead(session, None),
         days_form=closed or DaysForm(),
