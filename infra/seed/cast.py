@@ -19,6 +19,8 @@ class Place:
     name: str
     ico: str
     domain: str
+    people_limit: int | None = None
+    mail_gb_limit: int | None = None
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ SINCE = date(2024, 9, 1)  # they have worked there for a while
 def plant_rows(session: Session, cast: Cast) -> None:
     """May be repeated: a row that is there is brought to what the data say, except that a role once taken away is not given again."""
     for place in cast.places:
-        session.merge(Organisation(id=place.id, slug=place.slug, name=place.name, ico=place.ico, domain=place.domain))
+        limits = {"people_limit": place.people_limit, "mail_gb_limit": place.mail_gb_limit}
+        session.merge(Organisation(id=place.id, slug=place.slug, name=place.name, ico=place.ico, domain=place.domain, **limits))
     for member in cast.members:
         _person(session, member)
     session.flush()

@@ -62,7 +62,7 @@ class Bench:
 
     def __init__(self, state: State) -> None:
         self.state, self.mark = state, uuid4().hex[:6]
-        self.place: Place = cast().places[0]
+        self.place: Place = next(place for place in cast().places if place.people_limit is None)  # many people, one approval each
         self.director = _caller(cast().one("director", self.place.slug))
         self.approver = _caller(cast().one("region-it"), Regional.REGION_IT)
         self.filed = 0
