@@ -14,7 +14,7 @@
     if (radio) { radio.checked = true; radio.closest("form").querySelector(after[id]).focus(); }
     return Boolean(radio);
   };
-  const prepare = (id) => { if (!choose(id) && here()) { location.assign(`${here().href}#${id}`); } };
+  const prepare = (id) => { if (!choose(id) && here()) { location.assign(`${here().href}#prepare-${id}`); } };
   const explain = () => { const keys = document.getElementById("keys"); if (keys) { keys.open = !keys.open; keys.querySelector("summary").focus(); } };
   const keys = {
     j: () => move(1),
@@ -46,5 +46,6 @@
   const list = "nastup.queue";
   if (rows.length) { sessionStorage.setItem(list, location.pathname + location.search); }
   document.querySelectorAll("a[href^='/queue#row-']").forEach((back) => { back.href = (sessionStorage.getItem(list) ?? "/queue") + back.hash; });
-  if (/^#decision-(approve|return)$/.test(location.hash)) { choose(location.hash.slice(1)); } // prepared in the list
+  const prepared = /^#prepare-(decision-(?:approve|return))$/.exec(location.hash); // in the list; no element has that name, which would take the focus
+  if (prepared) { choose(prepared[1]); }
 })();
