@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from flows.approval import directory, working_days
+from flows.approval import directory, due, working_days
 from flows.approval.course import ENDED
 from flows.approval.desk import answer_of, filed_before
 from flows.approval.eligible import may_decide
@@ -63,12 +63,14 @@ def plan(whole: Whole) -> dict[str, Any]:
     }
 
 
-def stage_words(whole: Whole, stage: Stage, today: date) -> dict[str, Any]:
-    due = stage.due_at.astimezone(PRAGUE).date()
+def stage_words(session: Session, whole: Whole, stage: Stage, today: date) -> dict[str, Any]:
+    day = stage.due_at.astimezone(PRAGUE).date()
     asked = [each for each in whole.request.stages if each.version == whole.request.version]
     left = [each for each in asked if each.state in ("open", "waiting") and not each.opinion]
     last = left == [stage] and len(stage.answers) + 1 >= stage.deciders
-    return {"group": stage.group_name, "due": due, "days_left": working_days.between(today, due), "opinion": stage.opinion, "last": last}
+    left_days = working_days.between(today, day, due.closed_days(session))
+    when = {"due": day, "due_is": due.word(day, today), "days_left": left_days}
+    return {"group": stage.group_name, "opinion": stage.opinion, "last": last} | when
 
 
 def decided(stage: Stage) -> dict[str, Any] | None:

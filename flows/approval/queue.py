@@ -1,7 +1,7 @@
 """What lists of requests show: everybody's requests, and the queue of those who decide. Pages by keyset, no count over a whole table."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
@@ -11,6 +11,7 @@ from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, and_, func, or_, sele
 from sqlalchemy.orm import Session, contains_eager, joinedload
 
 from flows.approval import working_days
+from flows.approval.due import closed_days, word
 from flows.approval.keyset import PER_PAGE, Listed, page_of
 from flows.approval.names import plain_letters
 from flows.approval.people import Caller
@@ -42,8 +43,9 @@ class Hint:
 
 @dataclass(frozen=True)
 class QueueRow(RequestRow):
-    """`days_left` and `waited_days` in working days; negative = overdue. `key` names the question: a request may ask two of them at once.
+    """`key` names the question: a request may ask two of them at once. `due_is`: late | today | tomorrow | later, by the calendar.
 
+    `days_left` and `waited_days` in the region's working days; negative = overdue.
     `step` of `steps`: how far the question is along the request's way. `nobody`: the alarm that nobody is left who may answer it.
     """
 
@@ -56,8 +58,11 @@ class QueueRow(RequestRow):
     holder: str | None
     mine: bool
     nobody: bool
+    due_is: str
     days_left: int
     waited_days: int
+    came_on: date
+    came_today: bool
     hints: list[Hint]
 
 
@@ -99,7 +104,8 @@ def queue(session: Session, by: Caller, filter_: Mapping[str, str], bookmark: st
     wanted = _waiting(session, by, filter_).order_by(Stage.due_at, Stage.id)
     loaded = wanted.options(contains_eager(Stage.request).options(*WITH_PEOPLE), joinedload(Stage.holder))
     rows, after = page_of(session, loaded, bookmark, most)
-    return Listed([queue_row(stage, by) for (stage,) in rows], after)
+    closed = closed_days(session) if rows else frozenset[date]()
+    return Listed([queue_row(stage, by, closed) for (stage,) in rows], after)
 
 
 def queue_counts(session: Session, by: Caller, filter_: Mapping[str, str]) -> dict[str, int]:
@@ -144,8 +150,9 @@ def following(session: Session, by: Caller, after: str) -> str | None:
     return session.scalar(later) or session.scalar(others)
 
 
-def queue_row(stage: Stage, by: Caller) -> QueueRow:
-    request, now = stage.request, datetime.now(PRAGUE)
+def queue_row(stage: Stage, by: Caller, closed: Collection[date]) -> QueueRow:
+    request, today = stage.request, datetime.now(PRAGUE).date()
+    due, came = stage.due_at.astimezone(PRAGUE).date(), stage.opened_at.astimezone(PRAGUE).date()
     return QueueRow(
         **common(request, stage),
         key=f"{request.number}.{stage.position}",
@@ -157,9 +164,12 @@ def queue_row(stage: Stage, by: Caller) -> QueueRow:
         mine=stage.holder_id == by.person,
         nobody=stage.nobody,
         decide_path=f"/queue/{request.number}",
-        days_left=working_days.between(now.date(), stage.due_at.astimezone(PRAGUE).date()),
-        waited_days=max(0, working_days.between(stage.opened_at.astimezone(PRAGUE).date(), now.date())),
-        hints=hints(request, now.date()),
+        due_is=word(due, today),
+        days_left=working_days.between(today, due, closed),
+        waited_days=max(0, working_days.between(came, today, closed)),
+        came_on=came,
+        came_today=came == today,
+        hints=hints(request, today),
     )
 
 

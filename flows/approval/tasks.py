@@ -78,7 +78,9 @@ def _of_own(session: Session, by: Caller) -> list[Any]:
         and_(R.state == RequestState.DONE, or_(A.state.in_(("expired", "bounced")), A.second_factors > 1)),
     )
     own = R.organisation_id.in_(list(own_organisations(session, by)))
-    joined = select(R, A.state, A.second_factors).join(activation_progress, A.request_id == R.id, isouter=True).options(joinedload(R.requester))
+    joined = (
+        select(R, A.state, A.second_factors).join(activation_progress, A.request_id == R.id, isouter=True).options(joinedload(R.requester))
+    )
     return list(session.execute(joined.where(requests_seen(session, by), own, wanted).order_by(R.changed_at).limit(20)))
 
 
