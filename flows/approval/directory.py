@@ -6,11 +6,11 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import collate, func, or_, select
+from sqlalchemy import Select, collate, false, func, or_, select
 from sqlalchemy.orm import Session, contains_eager, joinedload
 
 from flows.approval.keyset import Listed, page_of
-from flows.approval.names import plain_letters
+from flows.approval.names import as_searched, parted
 from flows.approval.people import Caller
 from flows.approval.queue import recent
 from flows.approval.refusals import NotFound
@@ -95,8 +95,7 @@ def people(session: Session, by: Caller, filter_: Mapping[str, str], bookmark: s
     if q := filter_.get("q", "").strip():
         names = func.concat_ws(" ", Person.given_name, Person.family_name, Employment.personal_number)
         written = names.icontains(q, autoescape=True)
-        same = select(ReservedName.person_id).where(ReservedName.kind == "user_name", ReservedName.name.contains(plain_letters(q) or q))
-        wanted = wanted.where(or_(written, Person.id.in_(same)))
+        wanted = wanted.where(or_(written, Person.id.in_(_named(q))))
     if chosen := filter_.get("organisation"):
         wanted = wanted.where(Employment.organisation_id == _uuid(chosen))
     page, after = page_of(session, wanted, bookmark)
@@ -207,6 +206,13 @@ def _roles_of(session: Session, person_id: UUID) -> list[dict[str, Any]]:
 def _names(session: Session, kind: str, people_: list[UUID]) -> dict[UUID, str]:
     wanted = select(ReservedName.person_id, ReservedName.name).where(ReservedName.kind == kind, ReservedName.person_id.in_(people_))
     return {row.person_id: row.name for row in session.execute(wanted)}
+
+
+def _named(q: str) -> Select[UUID]:
+    """Whose user name has this part; with an @ whose address, because a domain without it would find everybody of an organisation."""
+    plain = as_searched(q)
+    kind = ReservedName.kind == ("address" if "@" in plain else "user_name")
+    return select(ReservedName.person_id).where(kind, func.strpos(parted(ReservedName.name), plain) > 0 if plain else false())
 
 
 def _people_in(session: Session, organisations_: list[UUID]) -> dict[UUID, int]:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, contains_eager, joinedload
 from flows.approval import working_days
 from flows.approval.due import closed_days, word
 from flows.approval.keyset import PER_PAGE, Listed, page_of
-from flows.approval.names import plain_letters
+from flows.approval.names import as_searched, parted
 from flows.approval.people import Caller
 from flows.approval.refusals import NotFound
 from flows.approval.request_rows import WITH_PEOPLE, RequestRow, common, full_name, request_row
@@ -31,7 +31,7 @@ QUEUE_FILTERS = ("q", "kind", "due", "organisation", "stage", "whose")  # what m
 R = OnboardingRequest
 _typed_name = func.lower(func.concat_ws(" ", R.content["given_name"].astext, R.content["family_name"].astext, R.number))
 _filed = func.coalesce(R.submitted_at, R.created_at)  # never null, as a keyset needs it
-_user_name = R.plan["account"]["user_name"].astext
+_user_name, _address = R.plan["account"]["user_name"].astext, R.plan["account"]["email"].astext
 _namesake, _external = _user_name.regexp_match("[0-9]$"), R.content["contract"].astext == "external"
 
 
@@ -228,16 +228,24 @@ def _filters(session: Session, by: Caller, filter_: Mapping[str, str], *, waitin
 
 
 def _named(session: Session, by: Caller, q: str, waiting: bool) -> list[ColumnElement[bool]]:
-    """A part of a name, number or user name. Whoever sees the whole region asks the index first: a rare name stands a million rows away.
+    """A part of a name, number, user name or (with an @) address.
 
-    `strpos` and not ILIKE: row-level security hides the statistics from a comparison with a pattern, so the planner expects one row of it
-    and sorts a whole queue.
+    Whoever sees the whole region asks the index first: a rare name stands a million rows away. `strpos` and not ILIKE: row-level security
+    hides the statistics from a comparison with a pattern, so the planner expects one row of it and sorts a whole queue.
     """
-    plain = plain_letters(q) if not NUMBER.match(q) else ""  # of a number one letter would be left
+    plain = as_searched(q) if not NUMBER.match(q) else ""  # a request, not somebody called p
     written = func.strpos(_typed_name, func.lower(q)) > 0
-    matches = or_(written, func.strpos(func.lower(_user_name), plain) > 0) if plain else written
-    ids = session.scalar(select(func.requests_named(q, plain, waiting, type_=ARRAY(Uuid)))) if by.roles else None
+    matches = or_(written, func.strpos(parted(_address if "@" in plain else _user_name), plain) > 0) if plain else written
+    ids = session.scalar(select(func.requests_named(q, _for_index(plain), waiting, type_=ARRAY(Uuid)))) if by.roles else None
     return [matches] if ids is None else [matches, R.id.in_(ids)]
+
+
+def _for_index(plain: str) -> str:
+    """The pattern by which `requests_named` finds at least what matches: the part of an address before the @ is the user name, and `_`
+    stands for what parts its words. Without three letters in a row no index helps, which one letter tells the function.
+    """
+    words = plain.partition("@")[0].split()
+    return "_".join(words) if not plain or any(len(word) > 2 for word in words) else "?"
 
 
 def _uuid(text: str) -> UUID:

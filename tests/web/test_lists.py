@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from sqlalchemy import Engine, event
@@ -12,6 +13,7 @@ from flows.approval.drafts import new_draft, save_draft
 from flows.approval.keyset import PER_PAGE
 from flows.approval.submit import submit
 from flows.model.session import open_session, transaction
+from tests.approvals import file
 from tests.cast import Cast
 from tests.web.client import Browser
 from tests.web.conftest import LogIn
@@ -84,6 +86,25 @@ def test_a_filter_is_text_and_nothing_else(cast: Cast, log_in: LogIn, query: str
     browser = log_in(cast.director)
     found = [link for link in browser.get(f"/requests{query}").links if link.startswith("/requests/P-")]
     assert bool(found) == (query in ("?q=%00", "?state=nothing"))
+
+
+SEARCHED = [("director", "/requests"), ("approver", "/requests"), ("approver", "/queue"), ("director", "/people"), ("approver", "/people")]
+
+
+@pytest.mark.parametrize(
+    "typed", ["zofie.stastna", "ZOFIE.Šťastná", "zofie stastna", " zofie.stastna@gym-opava.example ", "stastna@gym", "@gym-opava.example"]
+)
+def test_every_list_finds_a_user_name_and_an_address(cast: Cast, log_in: LogIn, typed: str) -> None:
+    file(cast, position="ladička")
+    for who, path in SEARCHED:
+        assert "ladička" in log_in(getattr(cast, who)).get(f"{path}?q={quote(typed)}").text, (who, path)
+
+
+@pytest.mark.parametrize("typed", ["%", "_", "zofie_stastna", "zofie.stastna2", "zofie.stastna@nem", "\\", "☃"])
+def test_no_list_finds_what_is_not_written(cast: Cast, log_in: LogIn, typed: str) -> None:
+    file(cast, position="ladička")
+    for who, path in SEARCHED:
+        assert "ladička" not in log_in(getattr(cast, who)).get(f"{path}?q={quote(typed)}").text, (who, path)
 
 
 def test_a_filter_by_an_organisation_that_is_not_ours_finds_nothing(cast: Cast, log_in: LogIn) -> None:
