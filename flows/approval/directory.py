@@ -10,6 +10,7 @@ from sqlalchemy import Select, collate, false, func, or_, select
 from sqlalchemy.orm import Session, contains_eager, joinedload
 
 from flows.approval.keyset import Listed, page_of
+from flows.approval.known import is_here
 from flows.approval.names import as_searched, parted
 from flows.approval.people import Caller
 from flows.approval.queue import recent
@@ -105,7 +106,7 @@ def people(session: Session, by: Caller, filter_: Mapping[str, str], bookmark: s
 
 
 def person(session: Session, by: Caller, wanted: str) -> dict[str, Any]:
-    """One person: employments and roles that the reader may see. Raises NotFound."""
+    """One person: employments and roles that the reader may see. State void: nothing came of the only employment. Raises NotFound."""
     seen = select(Employment).join(Employment.organisation).where(Employment.person_id == _uuid(wanted), organisations_seen(session, by))
     jobs = list(
         session.scalars(seen.options(contains_eager(Employment.organisation), joinedload(Employment.person)).order_by(Employment.starts))
@@ -120,7 +121,7 @@ def person(session: Session, by: Caller, wanted: str) -> dict[str, Any]:
         "user_name": _names(session, "user_name", [found.id]).get(found.id),
         "address": _names(session, "address", [found.id]).get(found.id) or found.email or None,
         "id": str(found.id),
-        "state": _state(alive[-1]) if alive else "active",
+        "state": _state(alive[-1]) if alive else "void" if jobs and not roles else "active",
         "employments": [_employment(job) for job in alive],
         "roles": roles,
     }
@@ -146,6 +147,8 @@ def namesakes(session: Session, given: str, family: str, organisation_id: UUID |
     if organisation_id:
         wanted = wanted.join(Employment, Employment.person_id == Person.id)
         wanted = wanted.where(Employment.organisation_id == organisation_id, Employment.state.in_(("planned", "active")))
+    else:
+        wanted = wanted.where(is_here())
     return session.scalar(wanted.where(Person.id != besides) if besides else wanted) or 0
 
 
