@@ -17,7 +17,7 @@ from flows.approval.sight import held_roles
 from flows.model import OrganisationRole
 from flows.model.session import open_session
 from flows.words import PRAGUE
-from web.frame import Frame, Login, Place, language_of, reader_of, wants_fragment
+from web.frame import Frame, Login, Place, reader_of, wants_fragment
 
 LONGEST_FIELD = 20_000  # characters; longer is no form of ours, and a text that is too long is shown again whole
 
@@ -56,7 +56,7 @@ def current_caller(request: Request, login: Annotated[Login, Depends(current_log
     for each in held:
         seen.setdefault(each.organisation_id, _place(each))
     reader.places = sorted(seen.values(), key=lambda place: place.name)
-    reader.caller = Caller(login.person, login.name, roles, login.second_factor, language_of(request), standing)
+    reader.caller = Caller(login.person, login.name, roles, login.second_factor, standing)
     return reader.caller
 
 
