@@ -12,7 +12,7 @@ from flows.approval.desk import answer_of, filed_before
 from flows.approval.eligible import may_decide
 from flows.approval.facts import envelope
 from flows.approval.people import Caller
-from flows.approval.progress import KEEP_DAYS, NIGHTLY, Whole
+from flows.approval.progress import Whole, snapshots
 from flows.approval.queue import hints
 from flows.approval.refusals import NotFound
 from flows.approval.request_rows import open_stages
@@ -56,8 +56,7 @@ def plan(whole: Whole) -> dict[str, Any]:
         "organisation": request.organisation.name,
         "start": request.start_day,
         "end": date.fromisoformat(made["end"]) if made.get("end") else None,
-        "keep_days": KEEP_DAYS,
-        "nightly": NIGHTLY,
+        **snapshots(),
         "activation_hours": load().provisioning.activation_hours,
         "hash": request.plan_hash,
     }

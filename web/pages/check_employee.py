@@ -33,7 +33,9 @@ def get_check(frame: PageFrame, by: CurrentCaller, session: Db, draft: DraftId) 
     employee, _ = read_employee(drafts.typed_of(kept), _today(), load().provisioning.mailbox_gb_maximum)
     if employee is None:
         return frame.redirect(f"/requests/drafts/{draft}?check=1")
-    return frame.show("pages/employee_check.html", here="requests", draft=_shown(session, kept, employee))
+    return frame.show(
+        "pages/employee_check.html", here="requests", draft=_shown(session, kept, employee), keep_days=load().snapshots.keep_daily
+    )
 
 
 @router.post("/requests/drafts/{draft}/submit")

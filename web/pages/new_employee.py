@@ -161,6 +161,7 @@ def _show(
         "pages/employee_form.html",
         status,
         here="requests",
+        keep_days=load().snapshots.keep_daily,
         form={
             "action": action,
             "key": form.key,
