@@ -27,7 +27,7 @@ router = APIRouter()
 
 @router.get("/requests/drafts/{draft}/check")
 def get_check(frame: PageFrame, by: CurrentCaller, session: Db, draft: DraftId) -> Response:
-    kept = drafts.my_draft(session, by, draft)
+    kept = drafts.my_draft(session, by, draft, lock=False)
     if kept.state not in drafts.EDITABLE:
         return frame.redirect(f"/requests/{kept.number}" if kept.number else "/requests")
     employee, _ = read_employee(drafts.typed_of(kept), _today(), load().provisioning.mailbox_gb_maximum)

@@ -68,7 +68,7 @@ def post_proposal(frame: PageFrame, by: CurrentCaller, session: Db, places: Plac
 @router.get("/requests/drafts/{draft}")
 def get_draft(frame: PageFrame, by: CurrentCaller, session: Db, places: Places, draft: DraftId, check: bool = False) -> Response:
     """`check`: says what is wrong, as if it had just been sent."""
-    kept = drafts.my_draft(session, by, draft)
+    kept = drafts.my_draft(session, by, draft, lock=False)
     if kept.state not in drafts.EDITABLE:
         return frame.redirect(_where(kept))
     form = form_of(session, kept)
