@@ -6,13 +6,14 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Path
+from pydantic import BeforeValidator
 from sqlalchemy.orm import Session
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
 from flows.approval import queue
 from flows.approval.people import Caller, authority
-from flows.approval.refusals import NotFound
+from flows.approval.refusals import NotFound, id_of
 from flows.approval.sight import held_roles
 from flows.model import OrganisationRole
 from flows.model.session import open_session
@@ -111,12 +112,5 @@ def number_in_path(number: Annotated[str, Path()]) -> str:
     return number
 
 
-def draft_in_path(draft: Annotated[str, Path()]) -> UUID:
-    try:
-        return UUID(draft)
-    except ValueError:
-        raise NotFound from None
-
-
 Number = Annotated[str, Depends(number_in_path)]
-DraftId = Annotated[UUID, Depends(draft_in_path)]
+RowId = Annotated[UUID, BeforeValidator(id_of)]  # in a path; anything else is not there

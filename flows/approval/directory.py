@@ -14,7 +14,7 @@ from flows.approval.known import is_here
 from flows.approval.names import as_searched, parted
 from flows.approval.people import Caller
 from flows.approval.queue import recent
-from flows.approval.refusals import NotFound
+from flows.approval.refusals import NotFound, id_of
 from flows.approval.sight import organisations_seen, own_organisations
 from flows.model import Employment, OnboardingRequest, Organisation, OrganisationRole, Person, RegionalRole, RequestState, ReservedName
 from flows.words import PRAGUE
@@ -98,7 +98,7 @@ def people(session: Session, by: Caller, filter_: Mapping[str, str], bookmark: s
         written = names.icontains(q, autoescape=True)
         wanted = wanted.where(or_(written, Person.id.in_(_named(q))))
     if chosen := filter_.get("organisation"):
-        wanted = wanted.where(Employment.organisation_id == _uuid(chosen))
+        wanted = wanted.where(Employment.organisation_id == id_of(chosen))
     page, after = page_of(session, wanted, bookmark)
     rows: list[Employment] = [job for (job,) in page]
     addresses = _names(session, "address", [row.person_id for row in rows])
@@ -107,12 +107,12 @@ def people(session: Session, by: Caller, filter_: Mapping[str, str], bookmark: s
 
 def person(session: Session, by: Caller, wanted: str) -> dict[str, Any]:
     """One person: employments and roles that the reader may see. State void: nothing came of the only employment. Raises NotFound."""
-    seen = select(Employment).join(Employment.organisation).where(Employment.person_id == _uuid(wanted), organisations_seen(session, by))
+    seen = select(Employment).join(Employment.organisation).where(Employment.person_id == id_of(wanted), organisations_seen(session, by))
     jobs = list(
         session.scalars(seen.options(contains_eager(Employment.organisation), joinedload(Employment.person)).order_by(Employment.starts))
     )
-    found = session.get(Person, _uuid(wanted))
-    roles = _roles_of(session, _uuid(wanted))
+    found = session.get(Person, id_of(wanted))
+    roles = _roles_of(session, id_of(wanted))
     if found is None or not (jobs or roles or found.id == by.person):
         raise NotFound
     alive = [job for job in jobs if job.state != "void"]
@@ -232,10 +232,3 @@ def starting(session: Session, by: Caller, today: date, until: date) -> list[Onb
     ended = (RequestState.REFUSED, RequestState.WITHDRAWN, RequestState.CANCELLED, RequestState.EXPIRED)
     wanted = select(OnboardingRequest).where(OnboardingRequest.organisation_id.in_(own), OnboardingRequest.submitted_at.is_not(None), *near)
     return list(session.scalars(wanted.where(OnboardingRequest.state.not_in(ended)).order_by(OnboardingRequest.start_day).limit(10)))
-
-
-def _uuid(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise NotFound from None

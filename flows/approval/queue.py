@@ -5,7 +5,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
-from uuid import UUID
 
 from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, and_, func, or_, select, true, tuple_
 from sqlalchemy.orm import Session, contains_eager, joinedload
@@ -15,7 +14,7 @@ from flows.approval.due import closed_days, word
 from flows.approval.keyset import PER_PAGE, Listed, page_of
 from flows.approval.names import as_searched, parted
 from flows.approval.people import Caller
-from flows.approval.refusals import NotFound
+from flows.approval.refusals import id_of
 from flows.approval.request_rows import WITH_PEOPLE, RequestRow, common, full_name, request_row
 from flows.approval.sight import requests_seen
 from flows.model import OnboardingRequest, RequestKind, RequestState, Stage
@@ -223,7 +222,7 @@ def _filters(session: Session, by: Caller, filter_: Mapping[str, str], *, waitin
     if (state := filter_.get("state", "")) in set(S):
         found.append(R.state == S(state))
     if organisation := filter_.get("organisation", ""):
-        found.append(R.organisation_id == _uuid(organisation))
+        found.append(R.organisation_id == id_of(organisation))
     return found
 
 
@@ -246,10 +245,3 @@ def _for_index(plain: str) -> str:
     """
     words = plain.partition("@")[0].split()
     return "_".join(words) if not plain or any(len(word) > 2 for word in words) else "?"
-
-
-def _uuid(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise NotFound from None
