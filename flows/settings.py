@@ -6,6 +6,7 @@ that it needs: the portal's file has no `keycloak`, `mail` or `backup` branch, s
 """
 
 import os
+from datetime import time
 from functools import cache
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -87,14 +88,22 @@ class BackupAgent(Branch):
     certificate: Path | None = Field(None, description="its certificate authority, empty for the system's")
     mail_store: Path = Field(description="root of the mail store: <domain>/<local part>/Maildir below it")
     workspace: Path = Field(description="cache and restored files, 0700")
-    nightly: str = Field("02:10", description="time of the nightly snapshot of every enrolled mailbox, Europe/Prague")
 
 
 class StoreAgent(Branch):
     database: SecretStr = Field(description="database with the schema `backup`, role of the store agent")
     credentials: Path = Field(description="htpasswd file of the backup server")
     repositories: Path = Field(description="root of the repositories")
-    keep_daily: int = Field(90, description="daily snapshots kept", ge=1)
+
+
+class Snapshots(Branch):
+    """What the agents do and the pages promise: a value of one's own belongs into the environment of the portal and of both agents."""
+
+    nightly: time = Field(
+        time(2, 10),
+        description="time of the nightly snapshot of every enrolled mailbox, Europe/Prague; the same for the portal and both agents",
+    )
+    keep_daily: int = Field(90, description="daily snapshots kept; the same for the portal and both agents", ge=1)
 
 
 class Prefect(Branch):
@@ -136,6 +145,7 @@ class Settings(BaseSettings):
     backup: Backup | None = None
     backup_agent: BackupAgent | None = None
     store_agent: StoreAgent | None = None
+    snapshots: Snapshots = Snapshots()  # pyright: ignore[reportCallIssue]
     prefect: Prefect | None = None
     provisioning: Provisioning = Provisioning()  # pyright: ignore[reportCallIssue]
     audit: Audit = Audit()  # pyright: ignore[reportCallIssue]

@@ -2,11 +2,8 @@
 
 from datetime import date
 
-from sqlalchemy import String, cast, func, or_, select
-
-from flows.approval import operator
+from flows.approval import known, operator
 from flows.approval.people import Regional
-from flows.model import Person
 from flows.model.session import transaction
 from infra.operating import operating
 from infra.progress import Trouble
@@ -20,10 +17,12 @@ def grant(state: State, who: str, role: str, until: date | None = None, *, head:
     `head`: of that group. A repeat changes nothing.
     """
     with operating(state), transaction() as session:
-        people = session.scalars(
-            select(Person).where(or_(func.lower(Person.email) == who.lower(), cast(Person.id, String) == who.lower()))
-        ).all()
-        if len(people) != 1:
+        people = known.known_as(session, who)
+        if len(people) > 1:
+            raise Trouble(
+                f"{len(people)} people have the address {who}: give the id of the one who is meant, it stands on the person's page."
+            )
+        if not people:
             raise Trouble(f"Nobody with the address or id {who} is known here: the person has to exist in the portal first.")
         new = operator.grant(session, people[0].id, [Regional(role)], until, head=head)
         with administrator(state) as keycloak:

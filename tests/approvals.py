@@ -55,7 +55,7 @@ def seen_today(by: Caller) -> Caller:
     """The caller as a log-in of this moment makes it: with those for whom the person stands in."""
     with open_session(by.person, by.roles) as session:
         roles, standing = authority(session, by.person, frozenset(role.value for role in by.roles), date.today())
-        return Caller(by.person, by.name, roles, by.second_factor, by.language, standing)
+        return Caller(by.person, by.name, roles, by.second_factor, standing)
 
 
 def answer(

@@ -6,18 +6,19 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Path
+from pydantic import BeforeValidator
 from sqlalchemy.orm import Session
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
 from flows.approval import queue
 from flows.approval.people import Caller, authority
-from flows.approval.refusals import NotFound
+from flows.approval.refusals import NotFound, id_of
 from flows.approval.sight import held_roles
 from flows.model import OrganisationRole
 from flows.model.session import open_session
 from flows.words import PRAGUE
-from web.frame import Frame, Login, Place, language_of, reader_of, wants_fragment
+from web.frame import Frame, Login, Place, reader_of, wants_fragment
 
 LONGEST_FIELD = 20_000  # characters; longer is no form of ours, and a text that is too long is shown again whole
 
@@ -56,7 +57,7 @@ def current_caller(request: Request, login: Annotated[Login, Depends(current_log
     for each in held:
         seen.setdefault(each.organisation_id, _place(each))
     reader.places = sorted(seen.values(), key=lambda place: place.name)
-    reader.caller = Caller(login.person, login.name, roles, login.second_factor, language_of(request), standing)
+    reader.caller = Caller(login.person, login.name, roles, login.second_factor, standing)
     return reader.caller
 
 
@@ -118,13 +119,6 @@ def slug_in_path(slug: Annotated[str, Path()]) -> str:
     return slug
 
 
-def draft_in_path(draft: Annotated[str, Path()]) -> UUID:
-    try:
-        return UUID(draft)
-    except ValueError:
-        raise NotFound from None
-
-
 Number = Annotated[str, Depends(number_in_path)]
 Slug = Annotated[str, Depends(slug_in_path)]
-DraftId = Annotated[UUID, Depends(draft_in_path)]
+RowId = Annotated[UUID, BeforeValidator(id_of)]  # in a path; anything else is not there

@@ -11,7 +11,6 @@ import ssl
 import tempfile
 import time
 from datetime import date, datetime
-from datetime import time as time_of_day
 from pathlib import Path
 from typing import Any
 
@@ -178,5 +177,5 @@ def main() -> None:
         shutil.rmtree(left, ignore_errors=True)
     mailboxes = Mailboxes(settings)
     handlers = {name: getattr(mailboxes, name) for name in ("init", "enrol", "observe", "snapshot", "restore")}
-    nightly = Nightly(time_of_day.fromisoformat(settings.nightly), mailboxes.tonight)
+    nightly = Nightly(load().snapshots.nightly, mailboxes.tonight)
     serve(Office("backup", settings.database.get_secret_value(), handlers, nightly), threads=2)

@@ -50,7 +50,7 @@ class Vault:
         if (key := read_secret(db, key_of(job.slug))) is None:
             raise Misconfigured(say("The agent of the backup may not read the tenant's credential."), key_of(job.slug))
         try:
-            Repository(str(place), key, self._settings.repositories).keep(self._settings.keep_daily)
+            Repository(str(place), key, self._settings.repositories).keep(load().snapshots.keep_daily)
         except WrongKey:
             raise Conflict(say("The backup holds a repository of that name that our key does not open."), "wrong key") from None
         return {"retained": True}

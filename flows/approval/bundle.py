@@ -15,7 +15,9 @@ from flows.texts import templates_root
 
 def zipped(session: Session, by: Caller, number: str) -> bytes:
     """evidence.json, evidence.pdf and verify.py. Raises NotFound for whoever may not take it."""
-    return packed(evidence(session, by, number))
+    whole = evidence(session, by, number)
+    session.rollback()  # nothing was written: printing takes its time, and needs neither the snapshot nor a connection
+    return packed(whole)
 
 
 def packed(whole: dict[str, Any]) -> bytes:

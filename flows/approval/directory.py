@@ -6,14 +6,15 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import collate, func, or_, select
+from sqlalchemy import Select, collate, false, func, or_, select
 from sqlalchemy.orm import Session, contains_eager, joinedload
 
 from flows.approval.keyset import Listed, page_of
-from flows.approval.names import plain_letters
+from flows.approval.known import is_here
+from flows.approval.names import as_searched, parted
 from flows.approval.people import Caller
 from flows.approval.queue import recent
-from flows.approval.refusals import NotFound
+from flows.approval.refusals import NotFound, id_of
 from flows.approval.sight import organisations_seen, own_organisations
 from flows.model import Employment, OnboardingRequest, Organisation, OrganisationRole, Person, RegionalRole, RequestState, ReservedName
 from flows.words import PRAGUE
@@ -95,10 +96,9 @@ def people(session: Session, by: Caller, filter_: Mapping[str, str], bookmark: s
     if q := filter_.get("q", "").strip():
         names = func.concat_ws(" ", Person.given_name, Person.family_name, Employment.personal_number)
         written = names.icontains(q, autoescape=True)
-        same = select(ReservedName.person_id).where(ReservedName.kind == "user_name", ReservedName.name.contains(plain_letters(q) or q))
-        wanted = wanted.where(or_(written, Person.id.in_(same)))
+        wanted = wanted.where(or_(written, Person.id.in_(_named(q))))
     if chosen := filter_.get("organisation"):
-        wanted = wanted.where(Employment.organisation_id == _uuid(chosen))
+        wanted = wanted.where(Employment.organisation_id == id_of(chosen))
     page, after = page_of(session, wanted, bookmark)
     rows: list[Employment] = [job for (job,) in page]
     addresses = _names(session, "address", [row.person_id for row in rows])
@@ -106,13 +106,13 @@ def people(session: Session, by: Caller, filter_: Mapping[str, str], bookmark: s
 
 
 def person(session: Session, by: Caller, wanted: str) -> dict[str, Any]:
-    """One person: employments and roles that the reader may see. Raises NotFound."""
-    seen = select(Employment).join(Employment.organisation).where(Employment.person_id == _uuid(wanted), organisations_seen(session, by))
+    """One person: employments and roles that the reader may see. State void: nothing came of the only employment. Raises NotFound."""
+    seen = select(Employment).join(Employment.organisation).where(Employment.person_id == id_of(wanted), organisations_seen(session, by))
     jobs = list(
         session.scalars(seen.options(contains_eager(Employment.organisation), joinedload(Employment.person)).order_by(Employment.starts))
     )
-    found = session.get(Person, _uuid(wanted))
-    roles = _roles_of(session, _uuid(wanted))
+    found = session.get(Person, id_of(wanted))
+    roles = _roles_of(session, id_of(wanted))
     if found is None or not (jobs or roles or found.id == by.person):
         raise NotFound
     alive = [job for job in jobs if job.state != "void"]
@@ -121,7 +121,7 @@ def person(session: Session, by: Caller, wanted: str) -> dict[str, Any]:
         "user_name": _names(session, "user_name", [found.id]).get(found.id),
         "address": _names(session, "address", [found.id]).get(found.id) or found.email or None,
         "id": str(found.id),
-        "state": _state(alive[-1]) if alive else "active",
+        "state": _state(alive[-1]) if alive else "void" if jobs and not roles else "active",
         "employments": [_employment(job) for job in alive],
         "roles": roles,
     }
@@ -147,6 +147,8 @@ def namesakes(session: Session, given: str, family: str, organisation_id: UUID |
     if organisation_id:
         wanted = wanted.join(Employment, Employment.person_id == Person.id)
         wanted = wanted.where(Employment.organisation_id == organisation_id, Employment.state.in_(("planned", "active")))
+    else:
+        wanted = wanted.where(is_here())
     return session.scalar(wanted.where(Person.id != besides) if besides else wanted) or 0
 
 
@@ -209,6 +211,13 @@ def _names(session: Session, kind: str, people_: list[UUID]) -> dict[UUID, str]:
     return {row.person_id: row.name for row in session.execute(wanted)}
 
 
+def _named(q: str) -> Select[UUID]:
+    """Whose user name has this part; with an @ whose address, because a domain without it would find everybody of an organisation."""
+    plain = as_searched(q)
+    kind = ReservedName.kind == ("address" if "@" in plain else "user_name")
+    return select(ReservedName.person_id).where(kind, func.strpos(parted(ReservedName.name), plain) > 0 if plain else false())
+
+
 def _people_in(session: Session, organisations_: list[UUID]) -> dict[UUID, int]:
     counted = select(Employment.organisation_id, func.count()).where(
         Employment.organisation_id.in_(organisations_), Employment.state.in_(("planned", "active"))
@@ -223,10 +232,3 @@ def starting(session: Session, by: Caller, today: date, until: date) -> list[Onb
     ended = (RequestState.REFUSED, RequestState.WITHDRAWN, RequestState.CANCELLED, RequestState.EXPIRED)
     wanted = select(OnboardingRequest).where(OnboardingRequest.organisation_id.in_(own), OnboardingRequest.submitted_at.is_not(None), *near)
     return list(session.scalars(wanted.where(OnboardingRequest.state.not_in(ended)).order_by(OnboardingRequest.start_day).limit(10)))
-
-
-def _uuid(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise NotFound from None

@@ -44,15 +44,17 @@ def begun_with(session: Session, by: Caller, key: UUID) -> OnboardingRequest | N
     return my_draft(session, by, found) if found else None
 
 
-def my_draft(session: Session, by: Caller, draft: UUID) -> OnboardingRequest:
-    """The request that the person began, in whatever state it is now; locked until the end of the transaction. Raises NotFound."""
+def my_draft(session: Session, by: Caller, draft: UUID, *, lock: bool = True) -> OnboardingRequest:
+    """The request that the person began, in whatever state it is now. Raises NotFound.
+
+    `lock`: until the end of the transaction; a page that only shows it needs none, and would wait for a save of the same draft.
+    """
     mine = (
         select(OnboardingRequest)
         .where(OnboardingRequest.id == draft, OnboardingRequest.requester_id == by.person)
         .options(joinedload(OnboardingRequest.organisation, innerjoin=True))
-        .with_for_update(of=OnboardingRequest)
     )
-    found = session.scalars(mine).one_or_none()
+    found = session.scalars(mine.with_for_update(of=OnboardingRequest) if lock else mine).one_or_none()
     if found is None:
         raise NotFound
     role_in(session, by.person, found.organisation_id, datetime.now(PRAGUE).date())

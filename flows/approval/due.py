@@ -2,7 +2,8 @@
 without the days of the organisation."""
 
 from collections.abc import Collection
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import select
@@ -31,6 +32,13 @@ def after(session: Session, opened: datetime, days: int, organisation: UUID | No
 def days_left(session: Session, at: datetime, due_at: datetime) -> int:
     """Working days between a moment and a due time; negative = late."""
     return working_days.between(at.astimezone(PRAGUE).date(), due_at.astimezone(PRAGUE).date(), closed_days(session))
+
+
+def word(day: date, today: date) -> Literal["late", "today", "tomorrow", "later"]:
+    """By the calendar, as words are read: on a Friday, Monday is not tomorrow; on a Saturday, what Friday was for is late."""
+    if day < today:
+        return "late"
+    return "today" if day == today else "tomorrow" if day == today + timedelta(days=1) else "later"
 
 
 def blocks(session: Session, start: date | None, due_at: datetime) -> bool:

@@ -6,13 +6,13 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from flows.approval import directory, working_days
+from flows.approval import directory, due, working_days
 from flows.approval.course import ENDED
 from flows.approval.desk import answer_of, filed_before
 from flows.approval.eligible import may_decide
 from flows.approval.facts import envelope
 from flows.approval.people import Caller
-from flows.approval.progress import KEEP_DAYS, NIGHTLY, Whole
+from flows.approval.progress import Whole, snapshots
 from flows.approval.queue import LARGE_GB, start_hints
 from flows.approval.refusals import NotFound
 from flows.approval.request_rows import open_stages
@@ -54,26 +54,20 @@ def plan(whole: Whole) -> dict[str, Any]:
         "organisation": request.organisation.name,
         "start": request.start_day,
         "end": date.fromisoformat(made["end"]) if made.get("end") else None,
-        "keep_days": KEEP_DAYS,
-        "nightly": NIGHTLY,
+        **snapshots(),
         "activation_hours": load().provisioning.activation_hours,
         "hash": request.plan_hash,
     }
 
 
-def stage_words(whole: Whole, stage: Stage, today: date) -> dict[str, Any]:
-    due = stage.due_at.astimezone(PRAGUE).date()
+def stage_words(session: Session, whole: Whole, stage: Stage, today: date) -> dict[str, Any]:
+    day = stage.due_at.astimezone(PRAGUE).date()
     asked = [each for each in whole.request.stages if each.version == whole.request.version]
     left = [each for each in asked if each.state in ("open", "waiting") and not each.opinion]
     last = left == [stage] and len(stage.answers) + 1 >= stage.deciders
-    return {
-        "group": stage.group_name,
-        "open": stage.state == "open",
-        "due": due,
-        "days_left": working_days.between(today, due),
-        "opinion": stage.opinion,
-        "last": last,
-    }
+    left_days = working_days.between(today, day, due.closed_days(session))
+    when = {"due": day, "due_is": due.word(day, today), "days_left": left_days}
+    return {"group": stage.group_name, "open": stage.state == "open", "opinion": stage.opinion, "last": last} | when
 
 
 def decided(stage: Stage) -> dict[str, Any] | None:

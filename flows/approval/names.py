@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from anyascii import anyascii
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, SQLColumnExpression, func, select
 from sqlalchemy.orm import Session
 
 from flows.approval.refusals import Refusal
@@ -68,6 +68,16 @@ def plain_letters(text: str) -> str:
     """a-z of a name in any script: "Šťastná" -> "stastna", "Łukasz" -> "lukasz"; spaces and hyphens become one hyphen."""
     words = re.split(r"[\s\-‐‑–]+", anyascii(text).lower())
     return "-".join(letters for word in words if (letters := re.sub(r"[^a-z]", "", word)))
+
+
+def as_searched(text: str) -> str:
+    """What finds a user name or an address: plain letters, digits and @, one space where a name has a dot, a hyphen or a space."""
+    return " ".join(re.split(r"[\s.\-]+", anyascii(text).lower())).strip()
+
+
+def parted(name: SQLColumnExpression[str]) -> ColumnElement[str]:
+    """A user name or an address as `as_searched` writes it."""
+    return func.translate(func.lower(name), ".-", "  ")
 
 
 def plain_name(given_name: str, family_name: str) -> str:

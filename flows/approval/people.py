@@ -40,7 +40,6 @@ class Caller:
     name: str
     roles: frozenset[Regional]
     second_factor: bool
-    language: str = "cs"
     stands_in: frozenset[tuple[str, UUID]] = frozenset()  # (group, the absent one) for whom this person decides today
 
     @property

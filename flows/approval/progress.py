@@ -18,9 +18,9 @@ from flows.approval.versions import Return
 from flows.model import Decision, Effect, EffectState, OnboardingRequest, RequestState, RequestVersion, Stage
 from flows.plan import GIGABYTE
 from flows.sentence import Sentence, say
+from flows.settings import load
 from flows.words import PRAGUE
 
-NIGHTLY, KEEP_DAYS = "2:10", 90  # what the backup servers are set to; settings of the agents, said to everybody
 S = RequestState
 
 _SEEN = ("request_id", "state", "links_sent", "sent_at", "expires_at", "ended_at", "second_factors")
@@ -155,10 +155,15 @@ def results(whole: Whole) -> dict[str, Any]:
             "restored_at": restored.changed_at if restored else None,
             "fingerprint": back.get("sha256"),
             "same": back["sha256"] == seen.get("sha256") if back.get("sha256") else None,
-            "nightly": NIGHTLY,
-            "keep_days": KEEP_DAYS,
+            **snapshots(),
         },
     }
+
+
+def snapshots() -> dict[str, Any]:
+    """When the backup is made and how many days it is kept, as the agents are set."""
+    kept = load().snapshots
+    return {"nightly": kept.nightly, "keep_days": kept.keep_daily}
 
 
 def history(whole: Whole) -> list[Event]:

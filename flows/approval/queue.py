@@ -1,20 +1,20 @@
 """What lists of requests show: everybody's requests, and the queue of those who decide. Pages by keyset, no count over a whole table."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
-from uuid import UUID
 
 from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, and_, func, or_, select, true, tuple_
 from sqlalchemy.orm import Session, contains_eager, joinedload
 
 from flows.approval import working_days
+from flows.approval.due import closed_days, word
 from flows.approval.keyset import PER_PAGE, Listed, page_of
-from flows.approval.names import plain_letters
+from flows.approval.names import as_searched, parted
 from flows.approval.people import Caller
-from flows.approval.refusals import NotFound
+from flows.approval.refusals import id_of
 from flows.approval.request_rows import WITH_PEOPLE, RequestRow, common, full_name, request_row
 from flows.approval.sight import requests_seen
 from flows.model import OnboardingRequest, RequestKind, RequestState, Stage
@@ -31,7 +31,7 @@ QUEUE_FILTERS = ("q", "kind", "due", "organisation", "stage", "whose")  # what m
 R = OnboardingRequest
 _typed_name = func.lower(func.concat_ws(" ", R.content["given_name"].astext, R.content["family_name"].astext, R.number))
 _filed = func.coalesce(R.submitted_at, R.created_at)  # never null, as a keyset needs it
-_user_name = R.plan["account"]["user_name"].astext
+_user_name, _address = R.plan["account"]["user_name"].astext, R.plan["account"]["email"].astext
 _risky = or_(
     R.content["access"].astext == "privileged",
     R.facts["above_envelope"].as_boolean(),
@@ -48,8 +48,9 @@ class Hint:
 
 @dataclass(frozen=True)
 class QueueRow(RequestRow):
-    """`days_left` and `waited_days` in working days; negative = overdue. `key` names the question: a request may ask two of them at once.
+    """`key` names the question: a request may ask two of them at once. `due_is`: late | today | tomorrow | later, by the calendar.
 
+    `days_left` and `waited_days` in the region's working days; negative = overdue.
     `step` of `steps`: how far the question is along the request's way. `nobody`: the alarm that nobody is left who may answer it.
     """
 
@@ -62,8 +63,11 @@ class QueueRow(RequestRow):
     holder: str | None
     mine: bool
     nobody: bool
+    due_is: str
     days_left: int
     waited_days: int
+    came_on: date
+    came_today: bool
     hints: list[Hint]
 
 
@@ -105,7 +109,8 @@ def queue(session: Session, by: Caller, filter_: Mapping[str, str], bookmark: st
     wanted = _waiting(session, by, filter_).order_by(Stage.due_at, Stage.id)
     loaded = wanted.options(contains_eager(Stage.request).options(*WITH_PEOPLE), joinedload(Stage.holder))
     rows, after = page_of(session, loaded, bookmark, most)
-    return Listed([queue_row(stage, by) for (stage,) in rows], after)
+    closed = closed_days(session) if rows else frozenset[date]()
+    return Listed([queue_row(stage, by, closed) for (stage,) in rows], after)
 
 
 def queue_counts(session: Session, by: Caller, filter_: Mapping[str, str]) -> dict[str, int]:
@@ -150,8 +155,9 @@ def following(session: Session, by: Caller, after: str) -> str | None:
     return session.scalar(later) or session.scalar(others)
 
 
-def queue_row(stage: Stage, by: Caller) -> QueueRow:
-    request, now = stage.request, datetime.now(PRAGUE)
+def queue_row(stage: Stage, by: Caller, closed: Collection[date]) -> QueueRow:
+    request, today = stage.request, datetime.now(PRAGUE).date()
+    due, came = stage.due_at.astimezone(PRAGUE).date(), stage.opened_at.astimezone(PRAGUE).date()
     steps = sorted({each.step for each in request.stages if each.version == request.version} | {stage.step})
     return QueueRow(
         **common(request, stage),
@@ -164,9 +170,12 @@ def queue_row(stage: Stage, by: Caller) -> QueueRow:
         mine=stage.holder_id == by.person,
         nobody=stage.nobody,
         decide_path=f"/queue/{request.number}",
-        days_left=working_days.between(now.date(), stage.due_at.astimezone(PRAGUE).date()),
-        waited_days=max(0, working_days.between(stage.opened_at.astimezone(PRAGUE).date(), now.date())),
-        hints=hints(request, now.date()),
+        due_is=word(due, today),
+        days_left=working_days.between(today, due, closed),
+        waited_days=max(0, working_days.between(came, today, closed)),
+        came_on=came,
+        came_today=came == today,
+        hints=hints(request, today),
     )
 
 
@@ -230,25 +239,26 @@ def _filters(session: Session, by: Caller, filter_: Mapping[str, str], *, waitin
     if (state := filter_.get("state", "")) in set(S):
         found.append(R.state == S(state))
     if organisation := filter_.get("organisation", ""):
-        found.append(R.organisation_id == _uuid(organisation))
+        found.append(R.organisation_id == id_of(organisation))
     return found
 
 
 def _named(session: Session, by: Caller, q: str, waiting: bool) -> list[ColumnElement[bool]]:
-    """A part of a name, number or user name. Whoever sees the whole region asks the index first: a rare name stands a million rows away.
+    """A part of a name, number, user name or (with an @) address.
 
-    `strpos` and not ILIKE: row-level security hides the statistics from a comparison with a pattern, so the planner expects one row of it
-    and sorts a whole queue.
+    Whoever sees the whole region asks the index first: a rare name stands a million rows away. `strpos` and not ILIKE: row-level security
+    hides the statistics from a comparison with a pattern, so the planner expects one row of it and sorts a whole queue.
     """
-    plain = plain_letters(q) if not NUMBER.match(q) else ""  # of a number one letter would be left
+    plain = as_searched(q) if not NUMBER.match(q) else ""  # a request, not somebody called p
     written = func.strpos(_typed_name, func.lower(q)) > 0
-    matches = or_(written, func.strpos(func.lower(_user_name), plain) > 0) if plain else written
-    ids = session.scalar(select(func.requests_named(q, plain, waiting, type_=ARRAY(Uuid)))) if by.roles else None
+    matches = or_(written, func.strpos(parted(_address if "@" in plain else _user_name), plain) > 0) if plain else written
+    ids = session.scalar(select(func.requests_named(q, _for_index(plain), waiting, type_=ARRAY(Uuid)))) if by.roles else None
     return [matches] if ids is None else [matches, R.id.in_(ids)]
 
 
-def _uuid(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise NotFound from None
+def _for_index(plain: str) -> str:
+    """The pattern by which `requests_named` finds at least what matches: the part of an address before the @ is the user name, and `_`
+    stands for what parts its words. Without three letters in a row no index helps, which one letter tells the function.
+    """
+    words = plain.partition("@")[0].split()
+    return "_".join(words) if not plain or any(len(word) > 2 for word in words) else "?"

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from uuid import UUID
 
 from flows.sentence import Sentence, say
 
@@ -23,6 +24,14 @@ class NotFound(Refusal):
 
     def __init__(self) -> None:
         super().__init__(say("There is nothing at this address, or it is not for you."))
+
+
+def id_of(text: str) -> UUID:
+    """Of a row, as an address has it. Raises NotFound for what is no id."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise NotFound from None
 
 
 class NotAllowed(Refusal):

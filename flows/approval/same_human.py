@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from flows.approval.audit import record
+from flows.approval.known import is_here
 from flows.approval.people import Caller, Regional
 from flows.approval.refusals import FormProblems, NotAllowed, NotFound, SecondFactorNeeded
 from flows.model import Person, ReservedName, SameHuman
@@ -63,4 +64,4 @@ def links_of(session: Session, person: UUID) -> list[dict[str, object]]:
 def _named(session: Session, same_as: str) -> UUID | None:
     wanted = same_as.strip().lower()
     kept = session.scalar(select(ReservedName.person_id).where(ReservedName.name == wanted))
-    return kept or session.scalar(select(Person.id).where(Person.email == wanted))
+    return kept or session.scalar(select(Person.id).where(Person.email == wanted).order_by(is_here().desc()).limit(1))

@@ -1,4 +1,7 @@
-"""What a person may see. Every query of a page begins with one of these conditions; row-level security is the second lock."""
+"""Which requests and organisations a person may see: the conditions of their lists and pages, with row-level security as the second lock.
+
+Not every query has one: drafts are asked for by their author, and what hangs on a row that was found this way by its key.
+"""
 
 from datetime import datetime
 from uuid import UUID

@@ -18,8 +18,6 @@ from flows.approval.policy import Facts, StageRule
 from flows.model import Decision, OnboardingRequest, Stage
 from flows.words import PRAGUE
 
-ENDED = frozenset({"approved", "given", "closed"})
-
 
 def lay_out(
     session: Session,

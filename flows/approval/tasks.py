@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
 from sqlalchemy import and_, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from flows.approval import due
 from flows.approval.course import Activation
@@ -19,13 +19,15 @@ from flows.model import OnboardingRequest, RequestState
 from flows.sentence import Sentence
 from flows.words import PRAGUE
 
-Kind = Literal["draft", "returned", "activation_expired", "activation_bounced", "second_otp", "attention"]
+Kind = Literal["draft", "returned", "colleague_corrects", "activation_expired", "activation_bounced", "second_otp", "attention"]
 NEAR = timedelta(days=14)
 R, A = OnboardingRequest, activation_progress.c
 
 
 @dataclass(frozen=True)
 class Task:
+    """`waits_for`: the colleague who alone can do it."""
+
     kind: Kind
     name: str
     number: str | None
@@ -33,6 +35,7 @@ class Task:
     due: date | None = None
     at: datetime | None = None
     note: Sentence | None = None
+    waits_for: str | None = None
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ class Starting:
 
 def tasks(session: Session, by: Caller) -> list[Task]:
     """Own business only, what needs a person first."""
-    waiting = [_task(session, request, state, otp) for request, state, otp in _of_own(session, by)]
+    waiting = [_task(session, by, request, state, otp) for request, state, otp in _of_own(session, by)]
     unfinished = [Task("draft", draft.name or "…", None, draft.path, at=draft.saved_at) for draft in drafts(session, by)]
     return [*waiting, *unfinished]
 
@@ -75,11 +78,13 @@ def _of_own(session: Session, by: Caller) -> list[Any]:
         and_(R.state == RequestState.DONE, or_(A.state.in_(("expired", "bounced")), A.second_factors > 1)),
     )
     own = R.organisation_id.in_(list(own_organisations(session, by)))
-    joined = select(R, A.state, A.second_factors).join(activation_progress, A.request_id == R.id, isouter=True)
+    joined = (
+        select(R, A.state, A.second_factors).join(activation_progress, A.request_id == R.id, isouter=True).options(joinedload(R.requester))
+    )
     return list(session.execute(joined.where(requests_seen(session, by), own, wanted).order_by(R.changed_at).limit(20)))
 
 
-def _task(session: Session, request: OnboardingRequest, activation: str | None, second_factors: int | None) -> Task:
+def _task(session: Session, by: Caller, request: OnboardingRequest, activation: str | None, second_factors: int | None) -> Task:
     kinds: dict[RequestState, Kind] = {
         RequestState.NEEDS_ATTENTION: "attention",
         RequestState.RETURNED: "returned",
@@ -90,5 +95,9 @@ def _task(session: Session, request: OnboardingRequest, activation: str | None, 
     note = Sentence.from_json(request.sentence)
     if kind == "returned":
         until = due.correct_by(session, request.changed_at, request.organisation_id)
-        return Task(kind, full_name(request.content), request.number, f"/requests/drafts/{request.id}", until, request.changed_at, note)
+        if request.requester_id == by.person:
+            return Task(kind, full_name(request.content), request.number, f"/requests/drafts/{request.id}", until, request.changed_at, note)
+        # the form is its author's: to a colleague its address would answer that nothing is there
+        path, author = f"/requests/{request.number}", request.requester.name
+        return Task("colleague_corrects", full_name(request.content), request.number, path, until, request.changed_at, note, author)
     return Task(kind, full_name(request.content), request.number, f"/requests/{request.number}", at=request.changed_at, note=note)

@@ -9,13 +9,15 @@ The same contract suite (tests/contracts/) runs against the fakes and the real s
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
 from flows.plan import Account, Enrolment, Mailbox, MailDomain, Membership, OrganisationSpace, Tenant
 from flows.sentence import JsonValue, Sentence
+
+FOREVER = int(timedelta(days=3650).total_seconds())  # seconds: a paused run that expires would end as failed; approval has no such limit
 
 
 class System(StrEnum):

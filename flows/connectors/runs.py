@@ -8,7 +8,6 @@ import logging
 import re
 import ssl
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -26,12 +25,11 @@ from prefect.client.schemas.objects import FlowRun, Log, State, StateType
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Paused, Scheduled
 
-from flows.connectors.base import ConnectorError, Gone, LogLine, Misconfigured, RunSeen, Unavailable
+from flows.connectors.base import FOREVER, ConnectorError, Gone, LogLine, Misconfigured, RunSeen, Unavailable
 from flows.sentence import say
 from flows.settings import Prefect
 
 T = TypeVar("T")
-FOREVER = int(timedelta(days=3650).total_seconds())  # a paused run that expires would end as failed; approval has no such limit
 AT_WORK = {StateType.PENDING, StateType.RUNNING, StateType.CANCELLING}
 LOG_LINES = 200  # the server gives at most this many at once
 ENDED = re.compile(r"Finished in state (\w+)\((.*)\)", re.DOTALL)

@@ -6,7 +6,6 @@ data, because Prefect keeps them in the clear.
 
 import functools
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -19,13 +18,13 @@ from sqlalchemy.orm import Session
 
 from flows.approval import outcome
 from flows.approval.people import Regional
+from flows.connectors.base import FOREVER
 from flows.model import OnboardingRequest, RequestState
 from flows.provisioning.steps import NeedsPerson, WaitLonger
 from flows.provisioning.work import CancelAsked, LostLease, NotApproved, StartDayAhead, Work, take
 from flows.sentence import say
 
 log = structlog.get_logger()
-FOREVER = timedelta(days=3650).total_seconds()
 
 
 def procedure(body: Callable[[Work], None]) -> Callable[[str], State[Any]]:
@@ -37,7 +36,7 @@ def procedure(body: Callable[[Work], None]) -> Callable[[str], State[Any]]:
             with take(UUID(request_id)) as work:
                 return _carried_out(work, body)
         except NotApproved:
-            return Paused(name="AwaitingApproval", message="Not approved: nothing was done.", timeout_seconds=int(FOREVER))
+            return Paused(name="AwaitingApproval", message="Not approved: nothing was done.", timeout_seconds=FOREVER)
         except LostLease:
             # the other worker reports the end of this run; a word from us would overwrite it
             raise Abort("another worker has this request") from None
@@ -99,4 +98,4 @@ def _end(work: Work, move: Callable[[Session, OnboardingRequest], None], state: 
 
 
 def _paused(name: str, message: str) -> State[Any]:
-    return Paused(name=name, message=message, timeout_seconds=int(FOREVER))
+    return Paused(name=name, message=message, timeout_seconds=FOREVER)

@@ -121,3 +121,10 @@ def test_an_organisations_closed_days_are_set_by_its_director_and_deputy(cast: C
 def test_a_returned_request_says_until_when_it_is_to_be_corrected(cast: Cast, log_in: LogIn) -> None:
     answer(cast.approver, file(cast), "return", "Prosím celý název pozice.")
     assert "Lhůta:" in log_in(cast.director).get("/").text
+
+
+@pytest.mark.parametrize("where", ["/absences/x/end", "/absences/closed-days/x/remove", "/organisations/gym-opava/closed-days/x/remove"])
+def test_what_is_no_id_is_not_there(cast: Cast, log_in: LogIn, where: str) -> None:
+    for who in (cast.it, cast.director):
+        log_in(who).post(where, {}, 404)
+    log_in(cast.director).get("/requests/drafts/x", 404)

@@ -100,6 +100,16 @@ def test_nobody_else_opens_the_correction(cast: Cast, log_in: LogIn, database: D
         log_in(other).get(draft_of(database), 404)
 
 
+def test_a_colleague_reads_on_the_overview_who_is_waited_for(cast: Cast, log_in: LogIn, database: Database, number: str) -> None:
+    decide(log_in(cast.approver), number, **COMMENT)
+    colleague, draft = log_in(cast.deputy), draft_of(database)
+    page = colleague.get("/")
+    assert draft not in page.links
+    assert f"Na řadě je {cast.director.name}." in page.text
+    assert draft not in colleague.get(f"/requests/{number}").links
+    assert "Na řadě je" not in log_in(cast.director).get("/").text
+
+
 def test_a_request_that_waits_again_is_no_longer_open_for_correction(cast: Cast, log_in: LogIn, database: Database, number: str) -> None:
     decide(log_in(cast.approver), number, **COMMENT)
     director, draft = log_in(cast.director), draft_of(database)

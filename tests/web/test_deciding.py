@@ -3,12 +3,13 @@
 import pytest
 
 from flows.approval.people import Caller
+from flows.settings import load
 from tests.approvals import route, use_policy
 from tests.cast import Cast
 from tests.database import Database
 from tests.web.client import Browser
 from tests.web.conftest import LogIn
-from tests.web.test_filing import file, rows, same_words
+from tests.web.test_filing import NEW, file, good_answers, rows, same_words
 
 
 @pytest.fixture
@@ -29,6 +30,23 @@ def test_a_request_waits_in_the_queue_and_is_approved(cast: Cast, log_in: LogIn,
     assert rows(database, "onboarding_request")[0]["state"] == "approved"
     assert [row["topic"] for row in sorted(rows(database, "outbox"), key=lambda row: row["position"])] == ["create", "release"]
     assert f"/queue/{number}" not in browser.get("/queue").links
+
+
+def test_the_pages_say_of_the_backup_what_the_agents_are_set_to(
+    cast: Cast, log_in: LogIn, number: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NASTUP_SNAPSHOTS__NIGHTLY", "03:40")
+    monkeypatch.setenv("NASTUP_SNAPSHOTS__KEEP_DAILY", "31")
+    load.cache_clear()
+    for path in (f"/queue/{number}", f"/requests/{number}"):
+        text = log_in(cast.approver).get(path).text
+        assert "3:40" in text
+        assert "31 dní" in text
+    director = log_in(cast.director)
+    form = director.get(NEW)
+    checked = director.send(form, NEW, **good_answers(personal_number="Z-2"))
+    for page in (form, checked, director.get("/privacy")):
+        assert "31 dní" in page.text
 
 
 def test_a_refusal_reaches_the_applicant_with_its_reason(cast: Cast, log_in: LogIn, database: Database, number: str) -> None:

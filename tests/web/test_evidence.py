@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from flows.approval import bundle
 from flows.approval.drafts import save_draft
 from flows.approval.evidence import evidence
 from flows.approval.paper import printed
@@ -280,3 +281,10 @@ def test_the_auditors_page_leads_to_the_bundles_and_says_as_of_when_the_chain_is
         upkeep.write_head()
     load.cache_clear()
     assert "Řetězec je porušený u záznamu" in log_in(cast.auditor).get("/audit").text
+
+
+def test_the_paper_is_printed_after_the_evidence_was_read(cast: Cast) -> None:
+    number = str(file(cast).number)
+    with open_session(cast.auditor.person, cast.auditor.roles) as session:
+        assert bundle.zipped(session, cast.auditor, number)
+        assert not session.in_transaction()

@@ -54,6 +54,15 @@ def rows(database: Database, table: str) -> list[dict[str, Any]]:
         return [dict(zip(names, row, strict=True)) for row in cursor]
 
 
+def test_a_draft_that_is_being_saved_is_shown_without_waiting(cast: Cast, log_in: LogIn, database: Database) -> None:
+    browser = log_in(cast.director)
+    checked = browser.send(browser.get(NEW), NEW, **good_answers())
+    with database.superuser() as db, db.transaction():
+        db.execute("SELECT FROM onboarding_request FOR UPDATE")
+        for path in (checked.path, checked.path.removesuffix("/check")):
+            browser.get(path)
+
+
 def test_a_request_goes_from_the_form_to_a_reference_number(cast: Cast, log_in: LogIn, database: Database) -> None:
     page = file(log_in(cast.director))
     assert "Ing. Žofie Šťastná, Ph.D." in page.text

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from sqlalchemy import Engine, event
@@ -12,12 +13,13 @@ from flows.approval.drafts import new_draft, save_draft
 from flows.approval.keyset import PER_PAGE
 from flows.approval.submit import submit
 from flows.model.session import open_session, transaction
+from tests.approvals import file
 from tests.cast import Cast
 from tests.web.client import Browser
 from tests.web.conftest import LogIn
 from tests.web.test_filing import good_answers
 
-MOST_QUESTIONS = {"/": 22, "/requests": 10, "/queue": 12, "/runs": 15, "/people": 9}  # a page that asks more asks per row
+MOST_QUESTIONS = {"/": 22, "/requests": 10, "/queue": 13, "/runs": 15, "/people": 9}  # a page that asks more asks per row
 
 
 def file_many(cast: Cast, many: int) -> None:
@@ -84,6 +86,25 @@ def test_a_filter_is_text_and_nothing_else(cast: Cast, log_in: LogIn, query: str
     browser = log_in(cast.director)
     found = [link for link in browser.get(f"/requests{query}").links if link.startswith("/requests/P-")]
     assert bool(found) == (query in ("?q=%00", "?state=nothing"))
+
+
+SEARCHED = [("director", "/requests"), ("approver", "/requests"), ("approver", "/queue"), ("director", "/people"), ("approver", "/people")]
+
+
+@pytest.mark.parametrize(
+    "typed", ["zofie.stastna", "ZOFIE.Šťastná", "zofie stastna", " zofie.stastna@gym-opava.example ", "stastna@gym", "@gym-opava.example"]
+)
+def test_every_list_finds_a_user_name_and_an_address(cast: Cast, log_in: LogIn, typed: str) -> None:
+    file(cast, position="ladička")
+    for who, path in SEARCHED:
+        assert "ladička" in log_in(getattr(cast, who)).get(f"{path}?q={quote(typed)}").text, (who, path)
+
+
+@pytest.mark.parametrize("typed", ["%", "_", "zofie_stastna", "zofie.stastna2", "zofie.stastna@nem", "\\", "☃"])
+def test_no_list_finds_what_is_not_written(cast: Cast, log_in: LogIn, typed: str) -> None:
+    file(cast, position="ladička")
+    for who, path in SEARCHED:
+        assert "ladička" not in log_in(getattr(cast, who)).get(f"{path}?q={quote(typed)}").text, (who, path)
 
 
 def test_an_address_that_no_organisation_can_have_is_not_there(cast: Cast, log_in: LogIn) -> None:

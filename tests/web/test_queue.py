@@ -1,12 +1,16 @@
 """The queue: filtered by its address, filters that are kept, news, several requests together, samples."""
 
-from datetime import datetime, timedelta
+import re
+from datetime import date, datetime, timedelta
+from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
 
+from flows.approval import judged, progress
 from flows.approval.people import Regional
+from flows.model.session import open_session
 from flows.words import PRAGUE
 from tests.approvals import PRIVILEGED, answer, away, file, use_policy
 from tests.cast import Cast
@@ -14,6 +18,7 @@ from tests.database import Database
 from tests.web.client import Browser, Page
 from tests.web.conftest import LogIn
 from tests.web.test_filing import rows
+from web.render import environment
 
 
 def listed(page: Page) -> set[str]:
@@ -64,6 +69,48 @@ def test_the_next_request_is_the_one_that_is_due_after(cast: Cast, log_in: LogIn
         assert f"/queue/{following}" in browser.get(f"/queue/{here}").links
     browser.send(browser.get(f"/queue/{second}"), f"/queue/{second}/decision", decision="approve")
     assert f"/queue/{third}" in browser.get(f"/queue/{first}").links
+
+
+# ---- when it is due
+
+
+@pytest.mark.parametrize(
+    ("due_day", "today", "said"),
+    [
+        ("2026-11-30", "2026-11-27", "30. 11. 2026"),  # a Friday: the next working day is not tomorrow
+        ("2026-11-30", "2026-11-29", "zítra"),
+        ("2026-11-30", "2026-11-30", "dnes"),
+        ("2026-11-27", "2026-11-28", "po lhůtě"),  # late by no working day yet, and not today any more
+        ("2026-11-27", "2026-11-30", "1 den po lhůtě"),
+        ("2026-11-30", "2026-12-01", "po lhůtě"),  # the region is closed
+        ("2026-11-30", "2026-12-02", "1 den po lhůtě"),
+    ],
+)
+def test_the_due_day_is_a_word_of_the_calendar_and_lateness_counts_working_days(
+    database: Database, cast: Cast, due_day: str, today: str, said: str
+) -> None:
+    number = str(file(cast).number)
+    with database.superuser() as db:
+        db.execute("UPDATE stage SET due_at = %s::date + interval '16 hours'", (due_day,))
+        db.execute("INSERT INTO closed_day (day) VALUES ('2026-12-01')")
+    with open_session(cast.approver.person, cast.approver.roles) as session:
+        whole = progress.find(session, cast.approver, number)
+        words = judged.stage_words(session, whole, whole.request.stages[0], date.fromisoformat(today))
+    macros: Any = environment("cs").get_template("components/queue.html").module
+    assert re.sub("<[^>]*>", "", macros.due_word(words["due_is"], words["days_left"], words["due"])).replace("\u00a0", " ") == said
+
+
+def test_the_queue_counts_no_day_on_which_the_region_is_closed(database: Database, cast: Cast, log_in: LogIn) -> None:
+    file(cast)
+    today, yesterday = datetime.now(PRAGUE), datetime.now(PRAGUE) - timedelta(days=1)
+    with database.superuser() as db:
+        db.execute("UPDATE stage SET opened_at = %s, due_at = %s", (yesterday, yesterday))
+        db.execute("INSERT INTO closed_day (day) VALUES (%s)", (today.date(),))
+    page = log_in(cast.approver).get("/queue?due=overdue")
+    assert "po lhůtě" in page.text
+    assert "den po lhůtě" not in page.text
+    assert "čeká 1 pracovní den" not in page.text
+    assert "přišla dnes" not in page.text
 
 
 # ---- filters that are kept

@@ -71,10 +71,6 @@ class EmployeeForm:
             self.errors["private_email"] = problem
         return None if self.errors else employee
 
-    def add(self, problems: Mapping[str, Sentence]) -> None:
-        """Sentences of the submission, which knows the private address by its own name."""
-        self.errors |= {("private_email" if name == "private_address" else name): sentence for name, sentence in problems.items()}
-
     def parts(self, today: date, quota_maximum: int) -> dict[str, dict[str, Any]]:
         """How complete each part is: done, todo or error, with the number of fields left or wrong."""
         _, problems = read_employee(self.employee_answers, today, quota_maximum)

@@ -1,18 +1,17 @@
 """Absences and deputies of those who decide, and the days on which the region's offices are closed."""
 
 from datetime import datetime
-from uuid import UUID
 
 from fastapi import APIRouter
 from starlette.responses import Response
 
 from flows.approval import absences, closed_days
 from flows.approval.people import Caller, Regional
-from flows.approval.refusals import FormProblems, NotFound
+from flows.approval.refusals import FormProblems
 from flows.model.session import transaction
 from flows.sentence import say
 from flows.words import PRAGUE
-from web.deps import CurrentCaller, Db, PageFrame, Typed
+from web.deps import CurrentCaller, Db, PageFrame, RowId, Typed
 from web.forms.absence import DaysForm
 from web.frame import Frame
 
@@ -40,9 +39,9 @@ def post_absence(frame: PageFrame, by: CurrentCaller, session: Db, typed: Typed)
 
 
 @router.post(f"{HERE}/{{absence}}/end")
-def post_end(frame: PageFrame, by: CurrentCaller, session: Db, absence: str) -> Response:
+def post_end(frame: PageFrame, by: CurrentCaller, session: Db, absence: RowId) -> Response:
     with transaction(session):
-        absences.end(session, by, _id(absence))
+        absences.end(session, by, absence)
     return frame.redirect(HERE, say("The absence is over. You are asked again."))
 
 
@@ -59,9 +58,9 @@ def post_closed_day(frame: PageFrame, by: CurrentCaller, session: Db, typed: Typ
 
 
 @router.post(f"{HERE}/closed-days/{{day}}/remove")
-def post_removal(frame: PageFrame, by: CurrentCaller, session: Db, day: str) -> Response:
+def post_removal(frame: PageFrame, by: CurrentCaller, session: Db, day: RowId) -> Response:
     with transaction(session):
-        closed_days.open_again(session, by, None, _id(day))
+        closed_days.open_again(session, by, None, day)
     return frame.redirect(HERE, say("The day is an ordinary working day again."))
 
 
@@ -93,10 +92,3 @@ def _show(frame: Frame, by: Caller, session: Db, *, absence: DaysForm | None = N
         days_path=f"{HERE}/closed-days" if closed_days.may_set(session, by, None) else None,
         today=today,
     )
-
-
-def _id(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise NotFound from None

@@ -20,24 +20,26 @@ from flows.plan import Plan
 from flows.sentence import Sentence, say
 from flows.settings import load
 from flows.words import PRAGUE
-from web.deps import CurrentCaller, Db, DraftId, Number, PageFrame
+from web.deps import CurrentCaller, Db, Number, PageFrame, RowId
 
 router = APIRouter()
 
 
 @router.get("/requests/drafts/{draft}/check")
-def get_check(frame: PageFrame, by: CurrentCaller, session: Db, draft: DraftId) -> Response:
-    kept = drafts.my_draft(session, by, draft)
+def get_check(frame: PageFrame, by: CurrentCaller, session: Db, draft: RowId) -> Response:
+    kept = drafts.my_draft(session, by, draft, lock=False)
     if kept.state not in drafts.EDITABLE:
         return frame.redirect(f"/requests/{kept.number}" if kept.number else "/requests")
     employee, _ = read_employee(drafts.typed_of(kept), _today(), load().provisioning.mailbox_gb_maximum)
     if employee is None:
         return frame.redirect(f"/requests/drafts/{draft}?check=1")
-    return frame.show("pages/employee_check.html", here="requests", draft=_shown(session, kept, employee))
+    return frame.show(
+        "pages/employee_check.html", here="requests", draft=_shown(session, kept, employee), keep_days=load().snapshots.keep_daily
+    )
 
 
 @router.post("/requests/drafts/{draft}/submit")
-def post_submit(frame: PageFrame, by: CurrentCaller, session: Db, draft: DraftId) -> Response:
+def post_submit(frame: PageFrame, by: CurrentCaller, session: Db, draft: RowId) -> Response:
     """Sent twice, it is one request; what is wrong by now is said in the form."""
     try:
         with transaction(session):

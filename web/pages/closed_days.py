@@ -1,16 +1,14 @@
 """The days on which one organisation does not work; shown to everybody who sees it, set by its director and deputy."""
 
-from uuid import UUID
-
 from fastapi import APIRouter
 from starlette.responses import Response
 
 from flows.approval import closed_days, directory
 from flows.approval.people import Caller
-from flows.approval.refusals import FormProblems, NotFound
+from flows.approval.refusals import FormProblems
 from flows.model.session import transaction
 from flows.sentence import say
-from web.deps import CurrentCaller, Db, PageFrame, Slug, Typed
+from web.deps import CurrentCaller, Db, PageFrame, RowId, Slug, Typed
 from web.forms.absence import DaysForm
 from web.frame import Frame
 
@@ -36,14 +34,10 @@ def post_closed_day(frame: PageFrame, by: CurrentCaller, session: Db, slug: Slug
 
 
 @router.post(f"{HERE}/{{day}}/remove")
-def post_removal(frame: PageFrame, by: CurrentCaller, session: Db, slug: Slug, day: str) -> Response:
+def post_removal(frame: PageFrame, by: CurrentCaller, session: Db, slug: Slug, day: RowId) -> Response:
     organisation = closed_days.place(session, by, slug)
-    try:
-        wanted = UUID(day)
-    except ValueError:
-        raise NotFound from None
     with transaction(session):
-        closed_days.open_again(session, by, organisation, wanted)
+        closed_days.open_again(session, by, organisation, day)
     return frame.redirect(_path(slug), say("The day is an ordinary working day again."))
 
 

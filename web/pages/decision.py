@@ -106,7 +106,7 @@ def _show(
         status,
         here="queue",
         request=progress.summary(whole),
-        stage=judged.stage_words(whole, stage, datetime.now(PRAGUE).date()),
+        stage=judged.stage_words(session, whole, stage, datetime.now(PRAGUE).date()),
         next_path=_next(session, by, number),
         form=_form(form, whole, stage),
         drifted=renew.changes(session, request) if open_now and not renewed else [],

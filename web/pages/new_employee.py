@@ -19,7 +19,7 @@ from flows.plan import Plan
 from flows.sentence import say
 from flows.settings import load
 from flows.words import PRAGUE
-from web.deps import CurrentCaller, Db, DraftId, PageFrame, Places, Typed
+from web.deps import CurrentCaller, Db, PageFrame, Places, RowId, Typed
 from web.forms.employee import FIELDS as FORM_FIELDS
 from web.forms.employee import USUAL_GB, EmployeeForm
 from web.frame import Frame, Place
@@ -66,9 +66,9 @@ def post_proposal(frame: PageFrame, by: CurrentCaller, session: Db, places: Plac
 
 
 @router.get("/requests/drafts/{draft}")
-def get_draft(frame: PageFrame, by: CurrentCaller, session: Db, places: Places, draft: DraftId, check: bool = False) -> Response:
+def get_draft(frame: PageFrame, by: CurrentCaller, session: Db, places: Places, draft: RowId, check: bool = False) -> Response:
     """`check`: says what is wrong, as if it had just been sent."""
-    kept = drafts.my_draft(session, by, draft)
+    kept = drafts.my_draft(session, by, draft, lock=False)
     if kept.state not in drafts.EDITABLE:
         return frame.redirect(_where(kept))
     form = form_of(session, kept)
@@ -77,7 +77,7 @@ def get_draft(frame: PageFrame, by: CurrentCaller, session: Db, places: Places, 
 
 
 @router.post("/requests/drafts/{draft}")
-def post_draft(frame: PageFrame, by: CurrentCaller, session: Db, places: Places, draft: DraftId, typed: Typed) -> Response:
+def post_draft(frame: PageFrame, by: CurrentCaller, session: Db, places: Places, draft: RowId, typed: Typed) -> Response:
     form = EmployeeForm.read(typed)
     if form.action == "discard":
         with transaction(session):
@@ -161,6 +161,7 @@ def _show(
         "pages/employee_form.html",
         status,
         here="requests",
+        keep_days=load().snapshots.keep_daily,
         form={
             "action": action,
             "key": form.key,

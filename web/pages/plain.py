@@ -16,7 +16,7 @@ def get_accessibility(frame: PublicFrame) -> Response:
 
 @router.get("/privacy")
 def get_privacy(frame: PublicFrame) -> Response:
-    return frame.show("pages/privacy.html", activation_hours=load().provisioning.activation_hours)
+    return frame.show("pages/privacy.html", activation_hours=load().provisioning.activation_hours, keep_days=load().snapshots.keep_daily)
 
 
 @router.get("/activated")
