@@ -8,7 +8,7 @@ from flows.approval.employee import NewEmployee
 from flows.approval.facts import facts_of
 from flows.approval.policy import Facts, Kind, Policy
 from flows.approval.refusals import NotFound
-from flows.model import OnboardingRequest, RequestState
+from flows.model import OnboardingRequest, RequestState, Stage
 
 OPEN = frozenset({RequestState.WAITING_APPROVAL, RequestState.RETURNED})  # may still be asked anew
 
@@ -18,7 +18,7 @@ def lines(session: Session, number: str) -> list[str]:
     request = session.scalars(select(OnboardingRequest).where(OnboardingRequest.number == number)).one_or_none()
     if request is None:
         raise NotFound
-    return [*_then(session, request), "", *_now(session, request)]
+    return [*_then(session, request), "", *_stages(session, request), "", *_now(session, request)]
 
 
 def _then(session: Session, request: OnboardingRequest) -> list[str]:
@@ -34,6 +34,19 @@ def _then(session: Session, request: OnboardingRequest) -> list[str]:
         f"Its policy: version {policy.version}, {request.policy_hash}",
         *_asked(policy, request, facts),
     ]
+
+
+def _stages(session: Session, request: OnboardingRequest) -> list[str]:
+    """Who is asked as it stands: also a group that is asked because the first one has nobody."""
+    mine = select(Stage).where(Stage.request_id == request.id, Stage.version == request.version).order_by(Stage.position)
+    told = [
+        f"  step {stage.step} {stage.group_name}"
+        + (f" instead of {stage.fallback_from}, which has nobody" if stage.fallback_from else "")
+        + f": {stage.state}"
+        + (", and nobody may decide it now" if stage.nobody and stage.state == "open" else "")
+        for stage in session.scalars(mine)
+    ]
+    return ["As it stands:", *told] if told else ["Nobody has been asked yet."]
 
 
 def _now(session: Session, request: OnboardingRequest) -> list[str]:

@@ -7,13 +7,14 @@ from sqlalchemy import select
 from typer.testing import CliRunner, Result
 
 from flows.__main__ import app
+from flows.approval.people import Regional
 from flows.approval.policy import Facts, read, shipped
 from flows.approval.policy_words import route_lines, why
 from flows.approval.shadow import RULE, Past, compare
 from flows.model import Policy
 from flows.model.session import transaction
 from flows.settings import load as settings
-from tests.approvals import PRIVILEGED, answer, file, use_policy
+from tests.approvals import PRIVILEGED, answer, away, file, route, use_policy
 from tests.cast import Cast
 from tests.database import Database
 from tests.journeys.test_reading import rows_of
@@ -142,6 +143,14 @@ def test_a_request_is_explained_with_its_facts_its_policy_and_what_would_be_aske
     later = run(database, "explain", str(request.number)).output
     assert f"Its policy: version 2026-11-26, {request.policy_hash}" in later
     assert "step 2 security: asked, because it is filed by the director" in later.partition("The active policy (version next")[2]
+
+
+def test_a_group_that_is_asked_instead_of_another_is_explained(database: Database, cast: Cast) -> None:
+    for who in (cast.approver, cast.second_approver):
+        away(database, who, Regional.REGION_IT, None)
+    use_policy(database, text=route('group = "region-it"\nstep = 1\nworking_days = 3\nfallback = "founder"'))
+    told = run(database, "explain", str(file(cast).number)).stdout
+    assert "step 1 founder instead of region-it, which has nobody: open" in told
 
 
 def test_a_number_that_is_not_there_is_a_sentence(database: Database, cast: Cast) -> None:
