@@ -75,6 +75,8 @@ def decide(session: Session, by: Caller, on: StageRef, verdict: Verdict) -> Outc
     if verdict.verdict == "withdraw":
         return Outcome(withdraw.withdraw(session, by, request))
     stage = _asked(session, by, request, on)
+    if verdict.verdict in ANSWERS and (own := next((each for each in stage.answers if each.decided_by_id == by.person), None)):
+        raise AlreadyDecided(by.name, own.at, own.verdict, mine=True)  # a step of several deciders is open yet
     if verdict.verdict in ANSWERS and (why_not := may_decide(session, by, stage)):
         raise NotAllowed(why_not)
     if not by.second_factor:

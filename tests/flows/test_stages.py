@@ -72,7 +72,7 @@ def test_a_stage_of_two_deciders_needs_two_different_people(database: Database, 
     request = file(cast)
     answer(cast.approver, request)
     assert state(database, request) is S.WAITING_APPROVAL
-    with pytest.raises(NotAllowed, match="answered this step already"):
+    with pytest.raises(AlreadyDecided, match="decided this already"):
         answer(cast.approver, request)
     answer(cast.second_approver, request)
     assert state(database, request) is S.APPROVED

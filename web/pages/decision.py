@@ -44,7 +44,7 @@ def post_decision(
         if isinstance(late, SecondFactorNeeded):
             raise
         if isinstance(late, AlreadyDecided) and late.mine:
-            return _go_on(frame, session, by, number, late.verdict)
+            return _go_on(frame, session, by, number, "twice")
         return _show(frame, session, by, number, form, late.status, late.sentence)
     if isinstance(outcome, decide.Renewed):  # kept: the next version; the decision was about the one before
         told = say("The world changed after you opened the page, so nothing was decided. Read what changed and decide anew.")
@@ -58,6 +58,7 @@ def _go_on(frame: Frame, session: Db, by: Caller, number: str, verdict: str) -> 
     done = {
         "approve": say("%(number)s approved.", number=number),
         "step": say("%(number)s: your step is approved, others decide now.", number=number),
+        "twice": say("%(number)s: your decision is recorded already.", number=number),
         "refuse": say("%(number)s refused.", number=number),
         "return": say("%(number)s returned to complete.", number=number),
         "opinion": say("Your opinion about %(number)s was recorded.", number=number),
