@@ -47,6 +47,13 @@ def test_a_returned_request_is_corrected_at_the_commented_field_and_approved(
     assert rows(database, "onboarding_request")[0]["state"] == "approved"
 
 
+def test_a_correction_that_changes_nothing_is_said_before_it_is_sent(cast: Cast, log_in: LogIn, database: Database, number: str) -> None:
+    decide(log_in(cast.approver), number, **COMMENT)
+    director, draft = log_in(cast.director), draft_of(database)
+    assert "nic nezměnilo" in director.send(director.get(draft), draft).text
+    assert "nic nezměnilo" not in director.send(director.get(draft), draft, quota_gb="3").text
+
+
 def test_the_correction_leads_back_to_the_request_it_is_about(cast: Cast, log_in: LogIn, database: Database, number: str) -> None:
     decide(log_in(cast.approver), number, **COMMENT)
     director, draft = log_in(cast.director), draft_of(database)

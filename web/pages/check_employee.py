@@ -14,7 +14,7 @@ from flows.approval.names import Proposal, names_of
 from flows.approval.policy import StageRule
 from flows.approval.refusals import FormProblems
 from flows.approval.submit import submit
-from flows.model import ActivationContact, OnboardingRequest
+from flows.model import ActivationContact, OnboardingRequest, RequestState
 from flows.model.session import transaction
 from flows.plan import Plan
 from flows.sentence import Sentence, say
@@ -99,6 +99,8 @@ def _days(asked: Sequence[StageRule]) -> int:
 
 def _warnings(session: Db, draft: OnboardingRequest, employee: NewEmployee, approved_by: datetime) -> list[Sentence]:
     found: list[Sentence] = []
+    if draft.state is RequestState.RETURNED and NewEmployee.from_json(draft.content) == employee:
+        found.append(say("No answer is another than before it was returned. Those who decide will see that nothing was changed."))
     if employee.start < _today():
         found.append(say("The first day has passed already: the account will work as soon as the request is approved."))
     elif employee.start <= approved_by.date():
