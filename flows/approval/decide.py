@@ -86,7 +86,8 @@ def decide(session: Session, by: Caller, on: StageRef, verdict: Verdict) -> Outc
         return Outcome(request, stage)
     if request.plan_hash != verdict.plan_hash:
         raise PlanChanged
-    words = _words(stage, verdict)
+    _fits(stage, verdict)
+    words = said(verdict)
     if verdict.verdict == "approve":
         hold_still(session, request)
     if verdict.verdict == "approve" and (changes := renew.changes(session, request)):
@@ -118,15 +119,12 @@ def _asked(session: Session, by: Caller, request: OnboardingRequest, on: StageRe
     if decided := [stage for stage in stages if stage.decision]:
         mine = [stage for stage in decided if Regional(stage.group_name) in by.roles] or decided
         last = max((stage.decision for stage in mine if stage.decision), key=lambda decision: decision.at)
-        mine_too = last.decided_by_id == by.person
-        raise AlreadyDecided(last.decided_by.name if last.decided_by else str(last.rule), last.at, last.verdict, mine=mine_too)
+        who = last.decided_by.name if last.decided_by else str(last.rule)
+        raise AlreadyDecided(who, last.at, last.verdict, mine=last.decided_by_id == by.person)
     raise NoLongerOpen(say("This request is not waiting for a decision any more. Its page says what happened."))
 
 
-def _words(stage: Stage, verdict: Verdict) -> tuple[str, dict[str, str]]:
-    """Reason and comments as they are kept. Raises FormProblems for what is missing, too long, or does not belong to the stage."""
-    reason = verdict.reason.strip()
-    comments = {name: words.strip() for name, words in verdict.comments.items() if words.strip()}
+def _fits(stage: Stage, verdict: Verdict) -> None:
     if stage.opinion != (verdict.verdict == "opinion"):
         only = (
             say("Your opinion is asked for here, not a decision.")
@@ -134,6 +132,12 @@ def _words(stage: Stage, verdict: Verdict) -> tuple[str, dict[str, str]]:
             else say("A decision is asked for here, not an opinion.")
         )
         raise FormProblems({"decision": only})
+
+
+def said(verdict: Verdict) -> tuple[str, dict[str, str]]:
+    """Reason and comments as they are kept, whatever the stage. Raises FormProblems for what is missing or too long."""
+    reason = verdict.reason.strip()
+    comments = {name: words.strip() for name, words in verdict.comments.items() if words.strip()}
     if verdict.verdict == "refuse" and not reason:
         raise FormProblems({"reason": say("Write why you refuse; the applicant will read it.")})
     if verdict.verdict == "opinion" and not reason:

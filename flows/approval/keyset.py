@@ -25,6 +25,10 @@ def page_of(session: Session, wanted: Select[*tuple[Any, ...]], bookmark: str | 
     """The rows after a bookmark, and the bookmark of what follows them. Raises NotFound for a bookmark that is not ours."""
     try:
         page: Page[Any] = select_page(session, wanted, per_page=most, page=unserialize_bookmark(bookmark) if bookmark else None)
-    except (BadBookmark, InvalidPage, ValueError, DataError, ProgrammingError):  # the last two: values of other types than the columns
+    except (BadBookmark, InvalidPage, ValueError):
         raise NotFound from None
+    except (DataError, ProgrammingError):
+        if bookmark is None:  # then it is a mistake of ours, and no 404 may hide it
+            raise
+        raise NotFound from None  # a bookmark whose values have other types than the columns
     return list(page), page.paging.bookmark_next if page.paging.has_next else None

@@ -49,7 +49,7 @@ class AlreadyDecided(Refusal):
     """Somebody was faster: who and when. `mine`: it was the same person, who pressed twice; that decision counts."""
 
     def __init__(self, name: str, at: datetime, verdict: str, *, mine: bool = False) -> None:
-        self.verdict, self.mine = verdict, mine
+        self.mine = mine
         who = {"name": name, "at": at.isoformat()}
         words = {
             "approve": say("%(name)s approved this request on %(at)s. Your decision was not needed and nothing of it was kept.", **who),

@@ -1,14 +1,14 @@
 """Several decisions in one go: first they are looked at together, then each is decided on its own, so one that fails stops no other."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Literal
 
 from sqlalchemy.orm import Session
 
 from flows.approval import judged, progress, renew
-from flows.approval.decide import LONGEST_REASON, Outcome, StageRef, Verdict, decide
+from flows.approval.decide import Outcome, StageRef, Verdict, decide, said
 from flows.approval.people import Caller
 from flows.approval.refusals import AlreadyDecided, FormProblems, Refusal, SecondFactorNeeded
 from flows.approval.request_rows import full_name
@@ -70,21 +70,15 @@ def decide_together(session: Session, by: Caller, chosen: Iterable[Chosen], verd
     wanted = list(dict.fromkeys(chosen))
     if not by.second_factor:
         raise SecondFactorNeeded
-    if problem := _problem(wanted, verdict, reason.strip()):
-        raise FormProblems(problem)
-    return [_decided(session, by, each, Verdict(verdict, each.plan_hash, reason if verdict == "return" else "")) for each in wanted]
-
-
-def _problem(wanted: list[Chosen], verdict: Common, reason: str) -> dict[str, Sentence]:
-    if not wanted:
-        return {"": say("Nothing was chosen.")}
-    if len(wanted) > MOST:
-        return {"": say("Choose at most %(most)s requests at once.", most=MOST)}
-    if verdict == "return" and not reason:
-        return {"reason": say("Write what is to be corrected; the applicant will read it.")}
-    if len(reason) > LONGEST_REASON:
-        return {"reason": say("The reason is too long: at most %(most)s characters.", most=LONGEST_REASON)}
-    return {}
+    if not wanted or len(wanted) > MOST:
+        told = say("Choose at most %(most)s requests at once.", most=MOST) if wanted else say("Nothing was chosen.")
+        raise FormProblems({"": told})
+    answer = Verdict(verdict, reason=reason if verdict == "return" else "")
+    try:
+        said(answer)
+    except FormProblems as problems:  # of the one text that all of them get
+        raise FormProblems({"reason": next(iter(problems.fields.values()))}) from None
+    return [_decided(session, by, each, replace(answer, plan_hash=each.plan_hash)) for each in wanted]
 
 
 def _decided(session: Session, by: Caller, chosen: Chosen, verdict: Verdict) -> Result:

@@ -216,6 +216,19 @@ def test_the_second_approver_sees_who_decided_and_when(cast: Cast, log_in: LogIn
     assert len(rows(database, "decision")) == 1
 
 
+def test_what_the_second_one_typed_stays_to_be_copied_and_nothing_is_shown_where_nothing_was(
+    cast: Cast, log_in: LogIn, database: Database, number: str
+) -> None:
+    second = log_in(cast.second_approver)
+    page = second.get(f"/queue/{number}")
+    decide(log_in(cast.approver), number, decision="approve")
+    late = second.send(page, f"/queue/{number}/decision", 409, decision="refuse", reason="Pozice už je obsazená.")
+    assert "Pozice už je obsazená." in late.text
+    silent = second.send(page, f"/queue/{number}/decision", 409, decision="approve")
+    assert "typed-title" in late.ids
+    assert "typed-title" not in silent.ids
+
+
 def test_a_double_click_is_one_decision_and_no_reproach(cast: Cast, log_in: LogIn, database: Database, number: str) -> None:
     browser = log_in(cast.approver)
     page = browser.get(f"/queue/{number}")

@@ -7,11 +7,13 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, func, select
+from sqlalchemy.exc import ProgrammingError
 
 from flows.approval.drafts import new_draft, save_draft
-from flows.approval.keyset import PER_PAGE
+from flows.approval.keyset import PER_PAGE, page_of
 from flows.approval.submit import submit
+from flows.model import Person
 from flows.model.session import open_session, transaction
 from tests.approvals import file
 from tests.cast import Cast
@@ -78,6 +80,11 @@ def test_a_longer_list_asks_no_more_questions(cast: Cast, log_in: LogIn) -> None
 @pytest.mark.parametrize("page", ["x", "~", "9" * 300, ">i:1~u:2", ">s:abc~s:abc"])
 def test_a_page_that_was_never_made_is_not_there(cast: Cast, log_in: LogIn, page: str) -> None:
     log_in(cast.director).get(f"/requests?page={page}", 404)
+
+
+def test_a_mistake_of_ours_is_no_page_that_is_not_there(cast: Cast) -> None:
+    with open_session(cast.approver.person, cast.approver.roles) as session, pytest.raises(ProgrammingError):
+        page_of(session, select(Person, func.no_such_function()).order_by(Person.id), None)
 
 
 @pytest.mark.parametrize("query", ["?q=%25", "?q=_", "?q='", "?q=%00", "?state=nothing", "?q=" + "x" * 500])

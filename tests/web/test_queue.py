@@ -43,6 +43,24 @@ def test_the_queue_is_filtered_by_its_address(cast: Cast, log_in: LogIn, query: 
     assert listed(page) == {str(requests[name].number) for name in found}
 
 
+@pytest.mark.parametrize("changes", [PRIVILEGED, {"quota_gb": "26"}, {"contract": "external", "end": "2027-12-31"}])
+def test_what_is_risky_has_a_note_and_stands_among_those_with_one(cast: Cast, log_in: LogIn, changes: dict[str, str]) -> None:
+    plain, risky = file(cast, personal_number="1"), file(cast, personal_number="2", family_name="Kovář", **changes)
+    page = log_in(cast.approver).get("/queue?due=hints")
+    assert listed(page) == {str(risky.number)}
+    assert page.html.count('class="n-hint"') == 1
+    assert str(plain.number) in listed(log_in(cast.approver).get("/queue"))
+
+
+def test_a_request_above_the_envelope_has_a_note(database: Database, cast: Cast, log_in: LogIn) -> None:
+    with database.superuser() as db:
+        db.execute("UPDATE organisation SET mail_gb_limit = 1 WHERE id = %s", (cast.school.id,))
+    request = file(cast)
+    page = log_in(cast.approver).get("/queue?due=hints")
+    assert listed(page) == {str(request.number)}
+    assert "nad dohodnutý rozsah" in page.text
+
+
 def test_a_row_says_whose_question_it_is_and_who_has_it(database: Database, cast: Cast, log_in: LogIn) -> None:
     request = file(cast, **PRIVILEGED)
     browser = log_in(cast.approver)

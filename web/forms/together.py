@@ -13,7 +13,6 @@ from flows.sentence import Sentence, say
 ITEM_SHAPE = re.compile(r"([PO]-[0-9]{4}-[0-9]{1,9})\.([0-9]{1,3})")
 SEEN_SHAPE = re.compile(r"([0-9]{1,5}):([0-9a-f]{0,64})")
 ITEM, HERE = "item", "item-"
-VERDICTS: Mapping[str, Common] = {"approve": "approve", "return": "return"}
 
 
 def chosen_in(request: Request) -> list[Chosen]:
@@ -37,9 +36,9 @@ class TogetherForm:
 
     def verdict(self) -> Common:
         """Raises FormProblems when nothing was chosen."""
-        if self.values["decision"] not in VERDICTS:
+        if (chosen := self.values["decision"]) not in ("approve", "return"):
             raise FormProblems({"decision": say("Choose whether you approve or return them.")})
-        return VERDICTS[self.values["decision"]]
+        return chosen
 
 
 def _named(item: str, seen: str = "0:") -> Chosen:

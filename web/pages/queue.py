@@ -1,8 +1,6 @@
 """The queue of those who decide: filtered by its address, with the filters that a person keeps, and the samples to be looked at."""
 
 from datetime import datetime
-from typing import Literal
-from uuid import UUID
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -14,13 +12,12 @@ from flows.approval.refusals import FormProblems, NotFound
 from flows.model.session import transaction
 from flows.sentence import Sentence, say
 from flows.words import PRAGUE
-from web.deps import CurrentCaller, Db, Number, PageFrame, Typed
+from web.deps import CurrentCaller, Db, Number, PageFrame, RowId, Typed
 from web.forms.listing import Filter
 from web.frame import Frame
 
 router = APIRouter()
 HERE = "/queue"
-FINDINGS: dict[str, Literal["in order", "objection"]] = {"in order": "in order", "objection": "objection"}
 
 
 @router.get(HERE)
@@ -49,10 +46,10 @@ def post_filter(frame: PageFrame, by: CurrentCaller, session: Db, typed: Typed) 
 
 
 @router.post(f"{HERE}/filters/{{saved}}/remove")
-def post_filter_removal(frame: PageFrame, by: CurrentCaller, session: Db, saved: str) -> Response:
+def post_filter_removal(frame: PageFrame, by: CurrentCaller, session: Db, saved: RowId) -> Response:
     by.must_have_a_queue()
     with transaction(session):
-        saved_filters.remove(session, by, _id(saved))
+        saved_filters.remove(session, by, saved)
     return frame.redirect(HERE, say("The filter is removed."))
 
 
@@ -61,9 +58,9 @@ def post_sample(frame: PageFrame, by: CurrentCaller, session: Db, number: Number
     by.must_see(samples.LOOKS)
     try:
         with transaction(session):
-            if (finding := typed.get("finding", "")) not in FINDINGS:
+            if (finding := typed.get("finding", "")) not in ("in order", "objection"):
                 raise FormProblems({f"finding-{number}": say("Choose what you found.")})
-            samples.look_at(session, by, number, FINDINGS[finding], typed.get("note", ""))
+            samples.look_at(session, by, number, finding, typed.get("note", ""))
     except FormProblems as problems:
         return _show(frame, by, session, Filter.read({}, *queue.QUEUE_FILTERS), typed, dict(problems.fields))
     return frame.redirect(f"{HERE}#samples-title", say("What you found about %(number)s is kept.", number=number))
@@ -106,10 +103,3 @@ def _moment(text: str) -> datetime:
     if moment.tzinfo is None:
         raise NotFound
     return moment
-
-
-def _id(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise NotFound from None
