@@ -74,8 +74,8 @@ def decide(session: Session, by: Caller, on: StageRef, verdict: Verdict) -> Outc
     request = _locked(session, on.number)
     if verdict.verdict == "withdraw":
         return Outcome(withdraw.withdraw(session, by, request))
-    stage = _asked(session, by, request, on)
-    if verdict.verdict in ANSWERS and (own := next((each for each in stage.answers if each.decided_by_id == by.person), None)):
+    stage = _asked(session, by, request, on, verdict)
+    if own := next((each for each in stage.answers if (each.decided_by_id, each.verdict) == (by.person, verdict.verdict)), None):
         raise AlreadyDecided(by.name, own.at, own.verdict, mine=True)  # a step of several deciders is open yet
     if verdict.verdict in ANSWERS and (why_not := may_decide(session, by, stage)):
         raise NotAllowed(why_not)
@@ -107,7 +107,7 @@ def _locked(session: Session, number: str) -> OnboardingRequest:
     return request
 
 
-def _asked(session: Session, by: Caller, request: OnboardingRequest, on: StageRef) -> Stage:
+def _asked(session: Session, by: Caller, request: OnboardingRequest, on: StageRef, verdict: Verdict) -> Stage:
     """The stage that is asked now, for this person where several are. Somebody who was late learns who decided."""
     if not by.roles:
         raise NotFound
@@ -120,7 +120,7 @@ def _asked(session: Session, by: Caller, request: OnboardingRequest, on: StageRe
         mine = [stage for stage in decided if Regional(stage.group_name) in by.roles] or decided
         last = max((stage.decision for stage in mine if stage.decision), key=lambda decision: decision.at)
         who = last.decided_by.name if last.decided_by else str(last.rule)
-        raise AlreadyDecided(who, last.at, last.verdict, mine=last.decided_by_id == by.person)
+        raise AlreadyDecided(who, last.at, last.verdict, mine=(last.decided_by_id, last.verdict) == (by.person, verdict.verdict))
     raise NoLongerOpen(say("This request is not waiting for a decision any more. Its page says what happened."))
 
 

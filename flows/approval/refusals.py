@@ -46,7 +46,7 @@ class SecondFactorNeeded(NotAllowed):
 
 
 class AlreadyDecided(Refusal):
-    """Somebody was faster: who and when. `mine`: it was the same person, who pressed twice; that decision counts."""
+    """Somebody was faster: who and when. `mine`: the same person decided the same, by pressing twice; that counts."""
 
     def __init__(self, name: str, at: datetime, verdict: str, *, mine: bool = False) -> None:
         self.mine = mine

@@ -93,6 +93,14 @@ def test_without_a_second_factor_nothing_is_decided(database: Database, cast: Ca
     assert decisions(database) == 0
 
 
+def test_the_opposite_of_ones_own_decision_is_no_success(database: Database, cast: Cast) -> None:
+    request = file(cast)
+    answer(cast.approver, request, "refuse", "Místo není schválené.")
+    (result,) = together(cast.approver, chosen(request))
+    assert (result.tone, cast.approver.name in str(result.told.params)) == ("warn", True)
+    assert decisions(database) == 1
+
+
 # ---- twice
 
 
