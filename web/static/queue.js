@@ -30,10 +30,10 @@
     if (Object.hasOwn(keys, event.key)) { event.preventDefault(); keys[event.key](); }
   });
 
-  const label = document.getElementById("keys-switch");
-  if (label) {
-    const use = label.querySelector("input");
-    label.hidden = false;
+  const told = document.getElementById("keys");
+  if (told) {
+    const use = told.querySelector("#keys-switch input");
+    told.hidden = false;
     use.checked = !localStorage.getItem(off);
     use.addEventListener("change", () => use.checked ? localStorage.removeItem(off) : localStorage.setItem(off, "1"));
   }
