@@ -181,6 +181,9 @@ def _missing(session: Session, stage: Stage) -> int:
 def _first_group_is_back(session: Session, stage: Stage) -> bool:
     """Gives the question back to the group that was asked first, when it has somebody now."""
     fallback, first = stage.group_name, str(stage.fallback_from)
+    who = func.candidates(first, stage.deputies).table_valued("person_id", "deputised_for_id", "away")
+    if not session.scalar(select(func.count()).select_from(who).where(~who.c.away)):
+        return False  # upkeep asks again and again: while they are all away nothing is written
     stage.group_name, stage.fallback_from = first, None
     session.flush()
     if people_left(session, stage.id) >= _missing(session, stage):

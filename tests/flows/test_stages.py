@@ -166,7 +166,14 @@ def test_the_group_gets_its_question_back_unless_the_fallback_has_it_in_hand(dat
             rows = session.execute(select(Stage.group_name, Stage.holder_id).join(Stage.request).order_by(OnboardingRequest.number))
             return [(group, holder) for group, holder in rows]
 
+    def written() -> list[tuple[object, ...]]:
+        with database.superuser() as db:
+            return db.execute("SELECT id, xmin::text FROM stage ORDER BY id").fetchall()
+
     assert looked_after() == [("founder", None), ("founder", None)]  # nobody's: the one who had it is away
+    before = written()
+    assert looked_after() == [("founder", None), ("founder", None)]
+    assert written() == before  # while they are away, asking again writes nothing
     answer(cast.founder, taken, "take")
     with database.superuser() as db:
         db.execute("UPDATE absence SET cancelled_at = now()")

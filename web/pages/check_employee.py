@@ -100,7 +100,7 @@ def _days(asked: Sequence[StageRule]) -> int:
 def _warnings(session: Db, draft: OnboardingRequest, employee: NewEmployee, approved_by: datetime) -> list[Sentence]:
     found: list[Sentence] = []
     if draft.state is RequestState.RETURNED and NewEmployee.from_json(draft.content) == employee:
-        found.append(say("No answer is another than before it was returned. Those who decide will see that nothing was changed."))
+        found.append(say("Nothing was changed since it was returned. Those who decide will see that."))
     if employee.start < _today():
         found.append(say("The first day has passed already: the account will work as soon as the request is approved."))
     elif employee.start <= approved_by.date():
